@@ -1,0 +1,361 @@
+"""The linear head model: mean + identity + expression, posed by linear blend skinning."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cephalon.core import InputError, as_array
+from cephalon.geometry import Mesh, SurfacePoints, rotation_from_rotvec
+from cephalon.head.link import LinearLink
+
+Float = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+
+FORMAT_VERSION = 1
+_MOST_VERTICES = 400_000
+_MOST_MODES = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadCode:
+    """The coordinates of one head: who (`identity`), what face it makes (`expression`), how it is held (`joint_rotvecs`).
+
+    Attributes
+    ----------
+    identity : (k,) whitened, N(0, I) under the prior.
+    expression : (52,) ARKit coefficients in [0, 1], in the order of `HeadModel.expression_names`.
+    joint_rotvecs : (j, 3) rad, rotation of each joint about its rest position, in the head frame.
+    """
+
+    identity: Float
+    expression: Float | None = None
+    joint_rotvecs: Float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "identity", as_array("identity", self.identity, (None,)))
+        if self.expression is not None:
+            object.__setattr__(self, "expression", as_array("expression", self.expression, (None,)))
+        if self.joint_rotvecs is not None:
+            object.__setattr__(self, "joint_rotvecs", as_array("joint_rotvecs", self.joint_rotvecs, (None, 3)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A named piece of the head (skin, left_eye, ...): contiguous ranges of vertices, polygons and triangles."""
+
+    name: str
+    vertices: slice
+    polygons: slice
+    faces: slice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HeadModel:
+    """A whole head as a linear space around a mean, with parts, regions, named points and a rig.
+
+    With n vertices (all parts, skin first), k identity modes, 52 expressions, j joints:
+
+        v(z, e) = mean + sum_i z_i identity_basis_i + sum_b e_b expression_basis_b                (mm, head frame)
+
+    followed by linear blend skinning about the joints of v(z, 0).
+
+    Attributes
+    ----------
+    topology : the mean head as a `Mesh` (quads kept, uv; groups by part name).
+    identity_basis : (k, n, 3) float32, mm per standard deviation of the prior.
+    expression_basis : (52, n, 3) float32, mm at coefficient 1.
+    residual_mm : (n,) sd of what the span cannot represent, mm per axis.
+    symmetry : (n,) index of each vertex's mirror image.
+    regions : name -> (n,) weights in [0, 1].
+    point_sets : name -> `SurfacePoints` on the triangulated faces.
+    joint_operator : (j, n) weights that give joint positions from neutral vertices.
+    joint_parents : (j,) index of the parent, -1 for a root.
+    skinning_weights : (n, j), rows sum to 1.
+    link : how age, sex, weight and ancestry shift the identity.
+    meta : what the asset says of itself (version, licences, seed, command, figures).
+    sha256 : hash of the asset file, kept with every result.
+    """
+
+    topology: Mesh
+    parts: Mapping[str, Part]
+    identity_basis: Float32
+    expression_basis: Float32
+    expression_names: tuple[str, ...]
+    residual_mm: Float32
+    symmetry: NDArray[np.int32]
+    regions: Mapping[str, Float32]
+    point_sets: Mapping[str, SurfacePoints]
+    joint_names: tuple[str, ...]
+    joint_parents: NDArray[np.int32]
+    joint_operator: Any
+    skinning_weights: Float32
+    link: LinearLink
+    meta: Mapping[str, Any]
+    sha256: str
+    _flat: Float32 = field(repr=False)
+
+    # -- loading ------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def load(path: str | Path | None = None) -> HeadModel:
+        """Load a head model asset; without a path, the one in the package (kept for the process).
+
+        Raises
+        ------
+        InputError
+            If the file is missing, damaged, too large, or of a format version that this Cephalon does not know.
+        """
+        return _packaged() if path is None else _read(Path(path).read_bytes() if Path(path).is_file() else None, str(path))
+
+    # -- sizes and topology -------------------------------------------------------------------------------------
+
+    @property
+    def identity_count(self) -> int:
+        """Number k of identity modes."""
+        return len(self.identity_basis)
+
+    @property
+    def mean(self) -> Float:
+        """Vertices of the mean head, (n, 3) mm."""
+        return self.topology.vertices
+
+    @property
+    def faces(self) -> NDArray[np.int32]:
+        """Triangles of all parts, (t, 3); those of the skin come first."""
+        return self.topology.faces
+
+    @property
+    def polygons(self) -> NDArray[np.int32]:
+        """Quads (and triangles with -1 as fourth corner) of all parts, (m, 4)."""
+        return self.topology.polygons
+
+    # -- evaluation ---------------------------------------------------------------------------------------------
+
+    def code(
+        self,
+        *,
+        identity: Float | None = None,
+        expression: Mapping[str, float] | Float | None = None,
+        joints: Mapping[str, Any] | None = None,
+    ) -> HeadCode:
+        """Build a code from names: expression coefficients and joint rotation vectors (rad) by name.
+
+        Raises
+        ------
+        InputError
+            If a name is unknown or a size is wrong.
+        """
+        z = np.zeros(self.identity_count) if identity is None else as_array("identity", identity, (self.identity_count,))
+        e = None
+        if isinstance(expression, Mapping):
+            e = np.zeros(len(self.expression_names))
+            for name, weight in expression.items():
+                if name not in self.expression_names:
+                    raise InputError(f"expression {name!r} is unknown; the names are ARKit's, for example jawOpen")
+                e[self.expression_names.index(name)] = weight
+        elif expression is not None:
+            e = as_array("expression", expression, (len(self.expression_names),))
+        rotvecs = None
+        if joints:
+            rotvecs = np.zeros((len(self.joint_names), 3))
+            for name, rotvec in joints.items():
+                if name not in self.joint_names:
+                    raise InputError(f"joint {name!r} is unknown; known are: {', '.join(self.joint_names)}")
+                rotvecs[self.joint_names.index(name)] = rotvec
+        return HeadCode(identity=z, expression=e, joint_rotvecs=rotvecs)
+
+    def vertices(self, code: HeadCode | None = None) -> Float:
+        """Return the (n, 3) vertices of a code in mm, head frame (None: the mean)."""
+        if code is None:
+            return self.mean
+        return self._posed(self._shaped(code), code)
+
+    def _shaped(self, code: HeadCode) -> Float:
+        k, b = self.identity_count, len(self.expression_names)
+        if len(code.identity) > k:
+            raise InputError(f"identity: this model has {k} modes, got {len(code.identity)} coefficients")
+        weights = np.zeros(k + b, dtype=np.float32)
+        weights[: len(code.identity)] = code.identity
+        if code.expression is not None:
+            if len(code.expression) != b:
+                raise InputError(f"expression: expected {b} coefficients, got {len(code.expression)}")
+            weights[k:] = code.expression
+        used = k + b if weights[k:].any() else k
+        return self.mean + (weights[:used] @ self._flat[:used]).reshape(-1, 3)
+
+    def _posed(self, shaped: Float, code: HeadCode) -> Float:
+        if code.joint_rotvecs is None or not np.any(code.joint_rotvecs):
+            return shaped
+        neutral = shaped if code.expression is None else self._shaped(HeadCode(identity=code.identity))
+        rotations, offsets = joint_transforms(self.joints(neutral), self.joint_parents, code.joint_rotvecs)
+        blended = np.einsum("nj,jab->nab", self.skinning_weights, rotations)
+        return np.einsum("nab,nb->na", blended, shaped) + self.skinning_weights @ offsets
+
+    def mesh(self, code: HeadCode | None = None) -> Mesh:
+        """Return the mesh of a code: the model's topology with that head's vertices, mm."""
+        return self.topology if code is None else self.topology.with_vertices(self.vertices(code))
+
+    def joints(self, vertices: Float | None = None) -> Float:
+        """Return joint positions (j, 3) mm of a neutral head's vertices (None: the mean head)."""
+        return self.joint_operator @ (self.mean if vertices is None else vertices)
+
+    def point_set(self, name: str) -> SurfacePoints:
+        """Return a named point set.
+
+        Raises
+        ------
+        InputError
+            If the model has no set of that name.
+        """
+        if name not in self.point_sets:
+            raise InputError(f"point set {name!r} is unknown; known are: {', '.join(sorted(self.point_sets))}")
+        return self.point_sets[name]
+
+    def points(self, code: HeadCode | None, set_name: str) -> Float:
+        """Return the (k, 3) positions of a named point set on the head of a code, mm."""
+        return self.point_set(set_name).positions(self.vertices(code), self.faces)
+
+    # -- statistics ---------------------------------------------------------------------------------------------
+
+    def sample(self, *, rng: np.random.Generator, **covariates: Any) -> HeadCode:
+        """Draw a person: from the whole prior, or given any of `age`, `sex`, ... (see `LinearLink.condition`)."""
+        if not any(value is not None for value in covariates.values()):
+            return HeadCode(identity=rng.standard_normal(self.identity_count))
+        mean, factor = self.link.condition(**covariates)
+        return HeadCode(identity=mean + factor @ rng.standard_normal(factor.shape[1]))
+
+    def log_prior(self, code: HeadCode) -> float:
+        """Return the log density of the identity under N(0, I), up to the constant of its dimension included."""
+        z = code.identity
+        return float(-0.5 * (z @ z) - 0.5 * len(z) * np.log(2 * np.pi))
+
+    # -- measures -----------------------------------------------------------------------------------------------
+
+    def measure(self, mesh: Mesh | Float) -> dict[str, float]:
+        """Return every measure of a neutral head with this topology, mm by name."""
+        from cephalon.head.measures import measure_all
+
+        return measure_all(self, mesh.vertices if isinstance(mesh, Mesh) else mesh)
+
+    def measures_with_sigma(self, vertices: Float, identity_factor: Float | None) -> dict[str, tuple[float, float]]:
+        """Return name -> (mm, sd mm): posterior of the identity (factor F, covariance F F^T) plus the model's residual."""
+        from cephalon.head.measures import measure_all_with_sigma
+
+        return measure_all_with_sigma(self, vertices, identity_factor)
+
+
+def joint_transforms(
+    positions: Float, parents: NDArray[np.int32], rotvecs: Float
+) -> tuple[Float, Float]:
+    """Return world rotations (j, 3, 3) and offsets (j, 3) of a joint tree: x -> R_j x + o_j for a point bound to joint j.
+
+    Parents come before their children. Each joint turns by exp([rotvec]) about its rest position, after its parent.
+    """
+    local = rotation_from_rotvec(np.asarray(rotvecs, dtype=np.float64))
+    rotations, offsets = np.empty_like(local), np.empty_like(positions)
+    for j, parent in enumerate(parents):
+        own_offset = positions[j] - local[j] @ positions[j]
+        if parent < 0:
+            rotations[j], offsets[j] = local[j], own_offset
+        else:
+            rotations[j] = rotations[parent] @ local[j]
+            offsets[j] = rotations[parent] @ own_offset + offsets[parent]
+    return rotations, offsets
+
+
+@lru_cache(maxsize=1)
+def _packaged() -> HeadModel:
+    return _read((resources.files("cephalon") / "data" / "head.npz").read_bytes(), "the package's head model")
+
+
+def _read(data: bytes | None, name: str) -> HeadModel:
+    import io
+    import zipfile
+
+    from scipy.sparse import csr_matrix
+
+    if data is None:
+        raise InputError(f"{name}: no such file; give the path of a head model asset (.npz)")
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+        meta = json.loads(arrays.pop("meta_json").tobytes())
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile, EOFError) as error:
+        raise InputError(f"{name}: not a readable head model asset ({error}); get the file anew") from error
+    if meta.get("format_version") != FORMAT_VERSION:
+        found = meta.get("format_version")
+        raise InputError(f"{name}: head model format {found}, this Cephalon reads format {FORMAT_VERSION}; update one of them")
+    try:
+        n, k = len(arrays["vertices"]), len(arrays["identity_i16"])
+        if n > _MOST_VERTICES or k > _MOST_MODES:
+            raise InputError(f"{name}: {n} vertices and {k} modes are more than the bounds {_MOST_VERTICES} and {_MOST_MODES}")
+        parts_names = [str(x) for x in arrays["part_names"]]
+        polygon_is_quad = arrays["polygons"][:, 3] >= 0
+        face_starts = np.concatenate([[0], np.cumsum(1 + polygon_is_quad)])
+        parts = {}
+        groups = {}
+        for part, (v0, v1), (p0, p1) in zip(parts_names, arrays["part_vertices"], arrays["part_polygons"], strict=True):
+            faces = slice(int(face_starts[p0]), int(face_starts[p1]))
+            parts[part] = Part(name=part, vertices=slice(int(v0), int(v1)), polygons=slice(int(p0), int(p1)), faces=faces)
+            groups[part] = np.arange(p0, p1, dtype=np.int32)
+        topology = Mesh(
+            vertices=arrays["vertices"].astype(np.float64),
+            polygons=arrays["polygons"],
+            uv=arrays["uv"].astype(np.float64),
+            polygons_uv=arrays["polygons_uv"],
+            groups=groups,
+        )
+        expression_names = tuple(str(x) for x in arrays["expression_names"])
+        flat = np.empty((k + len(expression_names), n * 3), dtype=np.float32)
+        for target, key in ((flat[:k], "identity"), (flat[k:], "expression")):
+            scale = arrays[f"{key}_scale"].astype(np.float32)[:, None]
+            np.multiply(arrays[f"{key}_i16"].reshape(len(scale), -1), scale, out=target)
+        flat.flags.writeable = False
+        sets = [key[len("points_") : -len("_face")] for key in arrays if key.startswith("points_") and key.endswith("_face")]
+        point_sets = {
+            s: SurfacePoints(
+                face_index=arrays[f"points_{s}_face"],
+                barycentric=arrays[f"points_{s}_bary"].astype(np.float64),
+                names=tuple(str(x) for x in arrays[f"points_{s}_names"]),
+            )
+            for s in sets
+        }
+        joint_names = tuple(str(x) for x in arrays["joint_names"])
+        operator = csr_matrix(
+            (arrays["joint_val"].astype(np.float64), (arrays["joint_row"], arrays["joint_col"])), shape=(len(joint_names), n)
+        )
+        weights = arrays["skinning_weights"].astype(np.float32)
+        regions = {
+            str(r): w.astype(np.float32) / 255 for r, w in zip(arrays["region_names"], arrays["region_weights"], strict=True)
+        }
+        return HeadModel(
+            topology=topology,
+            parts=parts,
+            identity_basis=flat[:k].reshape(k, n, 3),
+            expression_basis=flat[k:].reshape(-1, n, 3),
+            expression_names=expression_names,
+            residual_mm=arrays["residual_mm"].astype(np.float32),
+            symmetry=arrays["symmetry"].astype(np.int32),
+            regions=regions,
+            point_sets=point_sets,
+            joint_names=joint_names,
+            joint_parents=arrays["joint_parents"].astype(np.int32),
+            joint_operator=operator,
+            skinning_weights=weights / weights.sum(1, keepdims=True),
+            link=LinearLink.from_arrays(arrays),
+            meta=meta,
+            sha256=hashlib.sha256(data).hexdigest(),
+            _flat=flat,
+        )
+    except (KeyError, ValueError, IndexError) as error:
+        raise InputError(f"{name}: the head model asset is damaged ({error}); get the file anew") from error

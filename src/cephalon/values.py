@@ -1,0 +1,328 @@
+"""What the stages hand to each other: observations, posteriors, textures, heads.
+
+Photo -> `Observation` -> `Posterior` -> `Texture` -> `Head` -> files. Every record is frozen, checks its fields once and
+makes its arrays read-only; derived values are functions of them. Frames and units: docs/conventions.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cephalon.core import InputError, as_array
+from cephalon.geometry import Camera, Mesh, Rigid
+from cephalon.head import HeadCode, HeadModel
+from cephalon.photo import Photo
+
+Float = NDArray[np.float64]
+
+
+def _set(record: object, name: str, value: object) -> None:
+    object.__setattr__(record, name, value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PointObservation:
+    """Positions of the points of one named set in one photo, with their uncertainty.
+
+    Attributes
+    ----------
+    set_name : a point set of the head model, for example "ibug68" or "mediapipe478".
+    position : (k, 2) px, pixel-centre convention; rows with `visible` False hold any finite number.
+    covariance : (k, 2, 2) px^2, symmetric positive definite: what the estimator claims, calibrated.
+    visible : (k,) bool; False means absent (not measured, cut off, hidden beyond use).
+    common_sigma_px : sd of an error shared by all points of this photo (a shift of the whole set), 0 if none is modelled.
+    """
+
+    set_name: str
+    position: Float
+    covariance: Float
+    visible: NDArray[np.bool_]
+    common_sigma_px: float = 0.0
+
+    def __post_init__(self) -> None:
+        position = as_array("position", self.position, (None, 2))
+        _set(self, "position", position)
+        covariance = as_array("covariance", self.covariance, (len(position), 2, 2))
+        _set(self, "covariance", covariance)
+        _set(self, "visible", as_array("visible", self.visible, (len(position),), bool))
+        determinant = covariance[:, 0, 0] * covariance[:, 1, 1] - covariance[:, 0, 1] * covariance[:, 1, 0]
+        if (determinant <= 0).any() or (covariance[:, 0, 0] <= 0).any():
+            raise InputError("covariance: every point needs a positive definite 2 x 2 matrix in px^2")
+        if not (np.isfinite(self.common_sigma_px) and self.common_sigma_px >= 0):
+            raise InputError(f"common_sigma_px: expected a number >= 0, got {self.common_sigma_px!r}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpressionObservation:
+    """An estimator's reading of the 52 ARKit coefficients: `mean` and `sigma`, both (52,)."""
+
+    mean: Float
+    sigma: Float
+
+    def __post_init__(self) -> None:
+        _set(self, "mean", as_array("expression mean", self.mean, (52,)))
+        _set(self, "sigma", as_array("expression sigma", self.sigma, (52,)))
+        if (self.sigma <= 0).any():
+            raise InputError("expression sigma: expected numbers > 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """One head in one photo, as an estimator (or the user) saw it.
+
+    Attributes
+    ----------
+    width, height : size of the photo, px.
+    points : the measured point sets.
+    expression : a reading of the expression coefficients, if the source gives one.
+    focal35_mm : 35 mm-equivalent focal length from the picture's own record or the user; None if unknown.
+    segmentation : (height, width) uint8 labels, indices into `segmentation_names`; None if there is none.
+    source : who measured, for the report ("file landmarks.json", "MediaPipe face landmarker").
+    """
+
+    width: int
+    height: int
+    points: tuple[PointObservation, ...]
+    expression: ExpressionObservation | None = None
+    focal35_mm: float | None = None
+    segmentation: NDArray[np.uint8] | None = None
+    segmentation_names: tuple[str, ...] = ()
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise InputError(f"observation: expected a picture size >= 1 px, got {self.width} x {self.height}")
+        if not self.points:
+            raise InputError("observation: expected at least one point set")
+        if self.segmentation is not None:
+            labels = as_array("segmentation", self.segmentation, (self.height, self.width), np.uint8)
+            _set(self, "segmentation", labels)
+            if int(labels.max(initial=0)) >= len(self.segmentation_names):
+                raise InputError("segmentation: a label has no name in segmentation_names")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhotoFit:
+    """What the fit found for one photo.
+
+    Attributes
+    ----------
+    camera : the pinhole camera of the photo, px.
+    camera_from_head : the head's pose; mm.
+    expression : (52,) ARKit coefficients in [0, 1].
+    joint_rotvecs : (j, 3) rad, rotation of each joint of the model about its rest position (gaze is in the eye joints).
+    reprojection_px : median distance between measured and predicted points, px.
+    reprojection_percent : the same in percent of the outer eye distance in this photo.
+    points_px : (k, 2) predicted positions of the first point set, px, for overlays.
+    inlier : (k,) weight in [0, 1] that each point kept after the robust fit.
+    focal_sigma : sd of log focal length.
+    status : "ok", or "disagrees" when this photo does not go with the others, or "poor" for a large error.
+    """
+
+    camera: Camera
+    camera_from_head: Rigid
+    expression: Float
+    joint_rotvecs: Float
+    reprojection_px: float
+    reprojection_percent: float
+    points_px: Float
+    inlier: Float
+    focal_sigma: float
+    status: str = "ok"
+    reason: str = ""
+
+    @property
+    def distance_mm(self) -> float:
+        """Distance from the camera to the head's origin, mm."""
+        return float(np.linalg.norm(self.camera_from_head.translation))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaleCue:
+    """One source of absolute size: `name`, the value it states with its sd (unit in `unit`), and what the fit says of it."""
+
+    name: str
+    value: float
+    sigma: float
+    unit: str
+    fitted: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posterior:
+    """The Gaussian around the joint MAP: shared identity, and a `PhotoFit` per photo.
+
+    Attributes
+    ----------
+    identity : (k,) whitened coefficients of the mode.
+    identity_sqrt_precision : (k, k) upper triangular R with R^T R = marginal precision of the identity
+        (per-photo unknowns eliminated), after tempering.
+    tempering : factor that the data's covariance was multiplied by (1 = none), stated, never silent.
+    cues : the scale cues that acted.
+    status : "converged" or "not converged"; `reason` says why in words.
+    """
+
+    identity: Float
+    identity_sqrt_precision: Float
+    photos: tuple[PhotoFit, ...]
+    cues: tuple[ScaleCue, ...]
+    status: str
+    reason: str = ""
+    iterations: int = 0
+    energy: float = 0.0
+    tempering: float = 1.0
+
+    def __post_init__(self) -> None:
+        _set(self, "identity", as_array("identity", self.identity, (None,)))
+        k = len(self.identity)
+        _set(self, "identity_sqrt_precision", as_array("identity_sqrt_precision", self.identity_sqrt_precision, (k, k)))
+
+    def identity_factor(self) -> Float:
+        """Return (k, k) F with F F^T = covariance of the identity: sample as identity + F @ N(0, I)."""
+        from scipy.linalg import solve_triangular
+
+        return solve_triangular(self.identity_sqrt_precision, np.eye(len(self.identity)), lower=False)
+
+    def identity_covariance(self) -> Float:
+        """Return the (k, k) covariance of the identity."""
+        factor = self.identity_factor()
+        return factor @ factor.T
+
+    def sample_identity(self, *, rng: np.random.Generator, count: int = 1) -> Float:
+        """Draw (count, k) identities from the posterior."""
+        return self.identity + rng.standard_normal((count, len(self.identity))) @ self.identity_factor().T
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Texture:
+    """The skin's appearance in the model's skin UV (image row 0 is v = 1).
+
+    Attributes
+    ----------
+    albedo_srgb : (s, s, 3) uint8, light divided out.
+    provenance : (s, s) uint8 codes, names in `provenance_names`: which photo a texel came from, mirrored, completed, outside.
+    provenance_names : name of each code, for example ("outside", "photo 1", "mirrored", "completed").
+    iris_srgb : (2, 3) uint8 colour of the left and right iris.
+    iris_seen : (2,) bool, False where the colour is a default.
+    light : (p, 9, 3) spherical-harmonic coefficients of the light in each photo, camera frame, linear RGB.
+    """
+
+    albedo_srgb: NDArray[np.uint8]
+    provenance: NDArray[np.uint8]
+    provenance_names: tuple[str, ...]
+    iris_srgb: NDArray[np.uint8]
+    iris_seen: NDArray[np.bool_]
+    light: Float
+
+    def __post_init__(self) -> None:
+        albedo = as_array("albedo_srgb", self.albedo_srgb, (None, None, 3), np.uint8)
+        _set(self, "albedo_srgb", albedo)
+        _set(self, "provenance", as_array("provenance", self.provenance, albedo.shape[:2], np.uint8))
+        _set(self, "iris_srgb", as_array("iris_srgb", self.iris_srgb, (2, 3), np.uint8))
+        _set(self, "iris_seen", as_array("iris_seen", self.iris_seen, (2,), bool))
+        _set(self, "light", as_array("light", self.light, (None, 9, 3)))
+        if int(self.provenance.max(initial=0)) >= len(self.provenance_names):
+            raise InputError("provenance: a code has no name in provenance_names")
+
+    def shares(self) -> dict[str, float]:
+        """Share of the skin's texels from each source (without "outside")."""
+        counts = np.bincount(self.provenance.reshape(-1), minlength=len(self.provenance_names)).astype(float)
+        inside = {name: counts[i] for i, name in enumerate(self.provenance_names) if name != "outside"}
+        total = max(sum(inside.values()), 1.0)
+        return {name: count / total for name, count in inside.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """A length on the head with its posterior sd, both mm."""
+
+    mm: float
+    sigma_mm: float
+
+    def __float__(self) -> float:
+        """Return the length itself, mm."""
+        return self.mm
+
+    def interval(self, level: float = 0.9) -> tuple[float, float]:
+        """Return the central interval that holds `level` of the posterior, mm."""
+        from scipy.special import ndtri
+
+        half = float(ndtri(0.5 + level / 2)) * self.sigma_mm
+        return self.mm - half, self.mm + half
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What the user wanted: a whole head, metric, textured, rigged, and how sure it is.
+
+    Attributes
+    ----------
+    model : the head model that the identity belongs to.
+    posterior : the fit; None for a head that was sampled or made by hand.
+    identity : (k,) whitened coefficients.
+    texture : None if no texture was asked for.
+    photos, observations : what the head was made from (empty for a sampled head).
+    options : options of every stage as plain data, kept for the record.
+    timings_s : seconds by stage.
+    """
+
+    model: HeadModel
+    identity: Float
+    posterior: Posterior | None = None
+    texture: Texture | None = None
+    photos: tuple[Photo, ...] = ()
+    observations: tuple[Observation, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    timings_s: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _set(self, "identity", as_array("identity", self.identity, (self.model.identity_count,)))
+
+    @property
+    def code(self) -> HeadCode:
+        """The neutral code of this head: identity alone."""
+        return HeadCode(identity=self.identity)
+
+    def mesh(self, expression: Mapping[str, float] | None = None) -> Mesh:
+        """Return the mesh in mm (head frame), neutral or with ARKit coefficients by name."""
+        return self.model.mesh(self.model.code(identity=self.identity, expression=expression))
+
+    def points(self, set_name: str) -> Float:
+        """Return the named points of the neutral head, (k, 3) mm."""
+        return self.model.points(self.code, set_name)
+
+    def vertex_sigma(self) -> Float:
+        """Return the (n,) posterior sd of each vertex of the neutral head, mm (root mean square over x, y, z).
+
+        The span's part comes from the identity posterior, what the span cannot represent from the model's residual.
+        """
+        residual = np.asarray(self.model.residual_mm, dtype=np.float64)
+        if self.posterior is None:
+            return residual
+        factor = self.posterior.identity_factor().astype(np.float32)
+        variance = np.empty(len(residual))
+        basis = self.model.identity_basis
+        for start in range(0, len(residual), 512):
+            block = basis[:, start : start + 512].reshape(len(basis), -1)
+            spread = factor.T @ block
+            variance[start : start + 512] = (spread * spread).sum(0).reshape(-1, 3).mean(1)
+        return np.sqrt(variance + residual**2)
+
+    def measures(self) -> dict[str, Measure]:
+        """Return every measure of the neutral head with its posterior sd."""
+        mesh = self.model.mesh(self.code)
+        factor = None if self.posterior is None else self.posterior.identity_factor()
+        found = self.model.measures_with_sigma(mesh.vertices, factor)
+        return {name: Measure(mm=mm, sigma_mm=sigma) for name, (mm, sigma) in found.items()}
+
+    def measure(self, name: str) -> Measure:
+        """Return one measure by name, for example "interpupillary distance"."""
+        found = self.measures()
+        if name not in found:
+            raise InputError(f"measure {name!r} is unknown; known are: {', '.join(sorted(found))}")
+        return found[name]
