@@ -1,0 +1,119 @@
+"""Functions compiled by numba when first called, and kept on disk.
+
+Importing this module, or a module with such functions, does not import numba.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_LOGGER = logging.getLogger("cephalon")
+_LOCK = threading.RLock()
+
+
+class Kernel:
+    """A plain function that turns into its compiled form at the first call.
+
+    The compiled code comes from numba's cache on disk if it is there. If it has to be compiled, the logger
+    "cephalon" says so once at level INFO. With NUMBA_DISABLE_JIT=1 the plain function runs as it is.
+
+    Parameters
+    ----------
+    function : the function, in the part of Python that numba compiles.
+    signature : given the module `numba.types`, returns the types of the arguments. Read-only and writable arrays
+        are different types; an argument declared read-only accepts both.
+    label : what is being compiled, for the message.
+    seconds : how long that takes about, for the message.
+    """
+
+    def __init__(self, function: Callable[..., Any], signature: Callable[[Any], Any], label: str, seconds: int) -> None:
+        self.function = function
+        self._signature = signature
+        self._label = label
+        self._seconds = seconds
+        self._compiled: Callable[..., Any] | None = None
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run the compiled function."""
+        if self._compiled is None:
+            self.compile()
+        assert self._compiled is not None
+        return self._compiled(*arguments)
+
+    def compile(self) -> None:
+        """Load the compiled code from disk, or compile and keep it; nothing if that is done."""
+        with _LOCK:
+            if self._compiled is None:
+                self._compiled = self._load()
+
+    def _load(self) -> Callable[..., Any]:
+        import numba
+        from numba.core import event
+
+        signature = self._signature(numba.types)
+        with event.install_listener("numba:compile", _Announcer(self._label, self._seconds)):
+            try:
+                return numba.njit(signature, cache=True, nogil=True)(self.function)
+            except RuntimeError as error:
+                if "no locator available" not in str(error):
+                    raise
+            folder = _private_temporary_folder()
+            if folder is None:
+                return numba.njit(signature, nogil=True)(self.function)
+            earlier = numba.config.CACHE_DIR
+            numba.config.CACHE_DIR = str(folder)
+            try:
+                return numba.njit(signature, cache=True, nogil=True)(self.function)
+            finally:
+                numba.config.CACHE_DIR = earlier
+
+
+def kernel(
+    signature: Callable[[Any], Any], *, label: str, seconds: int
+) -> Callable[[Callable[..., Any]], Kernel]:
+    """Decorate a function so that it is compiled at its first call; see `Kernel`."""
+    return lambda function: Kernel(function, signature, label, seconds)
+
+
+def _Announcer(label: str, seconds: int) -> Any:  # noqa: N802 - a class made late, so that numba loads late
+    """Return a numba listener that logs one line at the first real compilation (not at a load from disk)."""
+    from numba.core import event
+
+    class Announcer(event.Listener):
+        said = False
+
+        def on_start(self, event: Any) -> None:
+            if not self.said:
+                self.said = True
+                _LOGGER.info("compiling the %s (once, about %d s)", label, seconds)
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    return Announcer()
+
+
+def _private_temporary_folder() -> Path | None:
+    """Return a folder of temporary files that nobody else can write to, or None.
+
+    numba's cache holds code, so a folder that another user could have prepared is refused.
+    """
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    folder = Path(tempfile.gettempdir()) / f"cephalon-numba-{user}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        facts = folder.lstat()
+    except OSError:
+        return None
+    if not stat.S_ISDIR(facts.st_mode):
+        return None
+    if hasattr(os, "getuid") and (facts.st_uid != os.getuid() or facts.st_mode & 0o077):
+        return None
+    return folder if os.access(folder, os.W_OK) else None
