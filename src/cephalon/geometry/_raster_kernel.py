@@ -18,7 +18,10 @@ import numpy.typing as npt
 
 from cephalon.geometry.jit import kernel
 
-EXACT_PIXELS = 8192.0
+# Elements of these are used as numbers, which the stubs of numpy do not allow for indices that are not int.
+Array = Any
+
+SMALLEST = 5e-324
 CULL_NOTHING, CULL_BACK = 0, 1
 
 
@@ -41,10 +44,10 @@ def _signature(types: Any) -> Any:
 
 @kernel(_signature, label="rasteriser", seconds=4)
 def rasterise_kernel(
-    x: npt.NDArray[np.float64],
-    y: npt.NDArray[np.float64],
-    inverse_depth: npt.NDArray[np.float64],
-    faces: npt.NDArray[np.int32],
+    x: Array,
+    y: Array,
+    inverse_depth: Array,
+    faces: Array,
     cull: int,
     face_index: npt.NDArray[np.int32],
     barycentric: npt.NDArray[np.float32],
@@ -52,6 +55,14 @@ def rasterise_kernel(
 ) -> None:
     """Fill `face_index`, `barycentric` and `depth` (given as zeros) from vertices x, y, 1/z and faces."""
     height, width = face_index.shape
+    flat_face, flat_depth = face_index.reshape(-1), depth.reshape(-1)
+
+    def edge(px: float, py: float, qx: float, qy: float, sign: float) -> tuple[float, float, float]:
+        # The edge function a * x + b * y + c, positive inside, evaluated from the end that comes first by (y, x).
+        a, b = sign * (py - qy), sign * (qx - px)
+        c = -(a * px + b * py) if py < qy or (py == qy and px < qx) else -(a * qx + b * qy)
+        return a, b, c
+
     # First pass: which face is nearest. `face_index` holds face + 1 and `depth` holds 1/z while this runs.
     for face in range(faces.shape[0]):
         i, j, k = faces[face, 0], faces[face, 1], faces[face, 2]
@@ -63,41 +74,38 @@ def rasterise_kernel(
         low_y, high_y = min(ay, by, cy), max(ay, by, cy)
         if not (high_x > 0.0 and high_y > 0.0 and low_x < width and low_y < height and abs(area) < math.inf):
             continue
-        first_column = int(math.ceil(max(low_x, 0.0) - 0.5))
-        last_column = int(math.floor(min(high_x, float(width)) - 0.5))
-        first_row = int(math.ceil(max(low_y, 0.0) - 0.5))
-        last_row = int(math.floor(min(high_y, float(height)) - 0.5))
+        first_column = math.ceil(max(low_x, 0.0) - 0.5)
+        last_column = math.floor(min(high_x, float(width)) - 0.5)
+        first_row = math.ceil(max(low_y, 0.0) - 0.5)
+        last_row = math.floor(min(high_y, float(height)) - 0.5)
         if last_column < first_column or last_row < first_row:
-            continue
-        # Edge functions e = a * x + b * y + c, positive inside; edge 0 is opposite to corner 0, and so on.
+            continue  # no pixel centre in its box
         sign = 1.0 if area > 0.0 else -1.0
-        a0, b0 = sign * (by - cy), sign * (cx - bx)
-        a1, b1 = sign * (cy - ay), sign * (ax - cx)
-        a2, b2 = sign * (ay - by), sign * (bx - ax)
-        c0 = -(a0 * bx + b0 * by) if by < cy or (by == cy and bx < cx) else -(a0 * cx + b0 * cy)
-        c1 = -(a1 * cx + b1 * cy) if cy < ay or (cy == ay and cx < ax) else -(a1 * ax + b1 * ay)
-        c2 = -(a2 * ax + b2 * ay) if ay < by or (ay == by and ax < bx) else -(a2 * bx + b2 * by)
-        # A centre on an edge belongs to the triangle whose left or top edge it is.
-        owns0 = a0 > 0.0 or (a0 == 0.0 and b0 > 0.0)
-        owns1 = a1 > 0.0 or (a1 == 0.0 and b1 > 0.0)
-        owns2 = a2 > 0.0 or (a2 == 0.0 and b2 > 0.0)
-        total = sign * area
-        q0, q1, q2 = inverse_depth[i] / total, inverse_depth[j] / total, inverse_depth[k] / total
+        a0, b0, c0 = edge(bx, by, cx, cy, sign)
+        a1, b1, c1 = edge(cx, cy, ax, ay, sign)
+        a2, b2, c2 = edge(ax, ay, bx, by, sign)
+        # Of centres on an edge (value 0), the triangle gets those on its left and top edges: the least value that
+        # counts as inside is 0 there and the smallest positive number elsewhere.
+        t0 = 0.0 if a0 > 0.0 or (a0 == 0.0 and b0 > 0.0) else SMALLEST
+        t1 = 0.0 if a1 > 0.0 or (a1 == 0.0 and b1 > 0.0) else SMALLEST
+        t2 = 0.0 if a2 > 0.0 or (a2 == 0.0 and b2 > 0.0) else SMALLEST
+        per_area = 1.0 / (sign * area)
+        q0, q1, q2 = inverse_depth[i] * per_area, inverse_depth[j] * per_area, inverse_depth[k] * per_area
         for row in range(first_row, last_row + 1):
             centre_y = row + 0.5
             r0, r1, r2 = b0 * centre_y + c0, b1 * centre_y + c1, b2 * centre_y + c2
             for column in range(first_column, last_column + 1):
                 centre_x = column + 0.5
                 e0, e1, e2 = a0 * centre_x + r0, a1 * centre_x + r1, a2 * centre_x + r2
-                if e0 < 0.0 or e1 < 0.0 or e2 < 0.0:
-                    continue
-                if (e0 == 0.0 and not owns0) or (e1 == 0.0 and not owns1) or (e2 == 0.0 and not owns2):
-                    continue
                 nearness = np.float32(e0 * q0 + e1 * q1 + e2 * q2)
-                if nearness > depth[row, column]:
-                    depth[row, column] = nearness
-                    face_index[row, column] = face + 1
+                pixel = np.uint64(row * width + column)  # unsigned: numba then skips its test for negative indices
+                # One branch for the four conditions: where triangles are a few pixels wide, each branch is a guess.
+                if (e0 >= t0) & (e1 >= t1) & (e2 >= t2) & (nearness > flat_depth[pixel]):
+                    flat_depth[pixel] = nearness
+                    flat_face[pixel] = face + 1
+
     # Second pass: the weights and the depth of the winners, run by run along each row.
+    a0 = a1 = a2 = r0 = r1 = r2 = q0 = q1 = q2 = 0.0
     for row in range(height):
         centre_y = row + 0.5
         current = -1
@@ -113,15 +121,12 @@ def rasterise_kernel(
                 ax, ay, bx, by, cx, cy = x[i], y[i], x[j], y[j], x[k], y[k]
                 area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
                 sign = 1.0 if area > 0.0 else -1.0
-                a0, b0 = sign * (by - cy), sign * (cx - bx)
-                a1, b1 = sign * (cy - ay), sign * (ax - cx)
-                a2, b2 = sign * (ay - by), sign * (bx - ax)
-                c0 = -(a0 * bx + b0 * by) if by < cy or (by == cy and bx < cx) else -(a0 * cx + b0 * cy)
-                c1 = -(a1 * cx + b1 * cy) if cy < ay or (cy == ay and cx < ax) else -(a1 * ax + b1 * ay)
-                c2 = -(a2 * ax + b2 * ay) if ay < by or (ay == by and ax < bx) else -(a2 * bx + b2 * by)
+                a0, b0, c0 = edge(bx, by, cx, cy, sign)
+                a1, b1, c1 = edge(cx, cy, ax, ay, sign)
+                a2, b2, c2 = edge(ax, ay, bx, by, sign)
                 r0, r1, r2 = b0 * centre_y + c0, b1 * centre_y + c1, b2 * centre_y + c2
-                total = sign * area
-                q0, q1, q2 = inverse_depth[i] / total, inverse_depth[j] / total, inverse_depth[k] / total
+                per_area = 1.0 / (sign * area)
+                q0, q1, q2 = inverse_depth[i] * per_area, inverse_depth[j] * per_area, inverse_depth[k] * per_area
             centre_x = column + 0.5
             w0, w1, w2 = (a0 * centre_x + r0) * q0, (a1 * centre_x + r1) * q1, (a2 * centre_x + r2) * q2
             distance = 1.0 / (w0 + w1 + w2)
@@ -132,10 +137,10 @@ def rasterise_kernel(
 
 
 def rasterise_plain(
-    x: npt.NDArray[np.float64],
-    y: npt.NDArray[np.float64],
-    inverse_depth: npt.NDArray[np.float64],
-    faces: npt.NDArray[np.int32],
+    x: Array,
+    y: Array,
+    inverse_depth: Array,
+    faces: Array,
     cull: int,
     face_index: npt.NDArray[np.int32],
     barycentric: npt.NDArray[np.float32],
@@ -152,9 +157,8 @@ def rasterise_plain(
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         if not (area < 0 or (area > 0 and cull == CULL_NOTHING)) or np.isinf(area):
             continue
-        columns = np.arange(max(0, np.ceil(min(ax, bx, cx, width) - 0.5)), min(width, max(ax, bx, cx, 0) + 0.5))
-        rows = np.arange(max(0, np.ceil(min(ay, by, cy, height) - 0.5)), min(height, max(ay, by, cy, 0) + 0.5))
-        columns, rows = columns.astype(np.intp), rows.astype(np.intp)
+        columns = _centres_between(min(ax, bx, cx), max(ax, bx, cx), width)
+        rows = _centres_between(min(ay, by, cy), max(ay, by, cy), height)
         if not (columns.size and rows.size):
             continue
         sign = 1.0 if area > 0 else -1.0
@@ -169,14 +173,21 @@ def rasterise_plain(
             c = -(a * px + b * py) if (py, px) < (qy, qx) else -(a * qx + b * qy)
             e = a * (columns + 0.5) + (b * (rows + 0.5) + c)[:, None]
             inside &= (e >= 0) if (a > 0 or (a == 0 and b > 0)) else (e > 0)
-            weights.append(e * (near / (sign * area)))
+            weights.append(e * (near * (1.0 / (sign * area))))
         nearness = weights[0] + weights[1] + weights[2]
         box = np.ix_(rows, columns)
         wins = inside & (nearness.astype(np.float32) > nearest[box])
-        winner_rows, winner_columns = rows[np.nonzero(wins)[0]], columns[np.nonzero(wins)[1]]
+        in_box = np.nonzero(wins)
+        pixels = rows[in_box[0]], columns[in_box[1]]
         distance = 1.0 / nearness[wins]
-        nearest[winner_rows, winner_columns] = nearness[wins]
-        face_index[winner_rows, winner_columns] = face
-        depth[winner_rows, winner_columns] = distance
-        for corner_number in range(3):
-            barycentric[winner_rows, winner_columns, corner_number] = weights[corner_number][wins] * distance
+        nearest[pixels] = nearness[wins]
+        face_index[pixels] = face
+        depth[pixels] = distance
+        barycentric[pixels] = np.stack([weight[wins] * distance for weight in weights], axis=-1)
+
+
+def _centres_between(low: float, high: float, count: int) -> npt.NDArray[np.intp]:
+    """Return the pixels from 0 to count - 1 whose centres lie in [low, high]."""
+    first = math.ceil(min(max(low, 0.0), count) - 0.5)
+    last = math.floor(max(min(high, count), 0.0) - 0.5)
+    return np.arange(first, last + 1)

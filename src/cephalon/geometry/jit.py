@@ -58,12 +58,15 @@ class Kernel:
         from numba.core import event
 
         signature = self._signature(numba.types)
-        with event.install_listener("numba:compile", _Announcer(self._label, self._seconds)):
+        with event.install_listener("numba:compile", _announcer(self._label, self._seconds)):
             try:
                 return numba.njit(signature, cache=True, nogil=True)(self.function)
-            except RuntimeError as error:
+            except Exception as error:  # a full disk, a damaged cache: its errors are of any kind
+                # A mistake in the function itself appears again below.
                 if "no locator available" not in str(error):
-                    raise
+                    _LOGGER.warning("compiled code cannot be kept on disk (%s)", error)
+                    return numba.njit(signature, nogil=True)(self.function)
+            # Neither the package's folder nor the user's cache can be written to.
             folder = _private_temporary_folder()
             if folder is None:
                 return numba.njit(signature, nogil=True)(self.function)
@@ -75,14 +78,12 @@ class Kernel:
                 numba.config.CACHE_DIR = earlier
 
 
-def kernel(
-    signature: Callable[[Any], Any], *, label: str, seconds: int
-) -> Callable[[Callable[..., Any]], Kernel]:
+def kernel(signature: Callable[[Any], Any], *, label: str, seconds: int) -> Callable[[Callable[..., Any]], Kernel]:
     """Decorate a function so that it is compiled at its first call; see `Kernel`."""
     return lambda function: Kernel(function, signature, label, seconds)
 
 
-def _Announcer(label: str, seconds: int) -> Any:  # noqa: N802 - a class made late, so that numba loads late
+def _announcer(label: str, seconds: int) -> Any:
     """Return a numba listener that logs one line at the first real compilation (not at a load from disk)."""
     from numba.core import event
 

@@ -6,6 +6,7 @@ border's values.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, overload
 
 import numpy as np
@@ -96,13 +97,13 @@ def halved(image: npt.NDArray) -> FloatArray:
 def pyramid(image: npt.NDArray, levels: int | None = None) -> list[FloatArray]:
     """Return the image and its halves: [full, 1/2, 1/4, ...], down to one pixel if `levels` is not given."""
     image = np.asarray(image)
-    steps = [image if image.dtype == np.float32 else image.astype(np.float64)]
+    steps: list[FloatArray] = [image if image.dtype == np.float32 else image.astype(np.float64)]
     while (levels is None or len(steps) < levels) and max(steps[-1].shape[:2]) > 1:
         steps.append(halved(steps[-1]))
     return steps
 
 
-def trilinear(steps: list[FloatArray], points: npt.ArrayLike, level: npt.ArrayLike) -> FloatArray:
+def trilinear(steps: Sequence[FloatArray], points: npt.ArrayLike, level: npt.ArrayLike) -> FloatArray:
     """Interpolate a pyramid bilinearly in place and linearly in level, against aliasing when a texture shrinks.
 
     Parameters
