@@ -1,4 +1,4 @@
-"""What the stages hand to each other: observations, posteriors, textures, heads.
+"""What the stages hand to each other: observations, posteriors, textures, measures.
 
 Photo -> `Observation` -> `Posterior` -> `Texture` -> `Head` -> files. Every record is frozen, checks its fields once and
 makes its arrays read-only; derived values are functions of them. Frames and units: docs/conventions.md.
@@ -6,17 +6,13 @@ makes its arrays read-only; derived values are functions of them. Frames and uni
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cephalon.core import InputError, as_array
-from cephalon.geometry import Camera, Mesh, Rigid
-from cephalon.head import HeadCode, HeadModel
-from cephalon.photo import Photo
+from cephalon.geometry import Camera, Rigid
 
 Float = NDArray[np.float64]
 
@@ -254,75 +250,3 @@ class Measure:
 
         half = float(ndtri(0.5 + level / 2)) * self.sigma_mm
         return self.mm - half, self.mm + half
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """What the user wanted: a whole head, metric, textured, rigged, and how sure it is.
-
-    Attributes
-    ----------
-    model : the head model that the identity belongs to.
-    posterior : the fit; None for a head that was sampled or made by hand.
-    identity : (k,) whitened coefficients.
-    texture : None if no texture was asked for.
-    photos, observations : what the head was made from (empty for a sampled head).
-    options : options of every stage as plain data, kept for the record.
-    timings_s : seconds by stage.
-    """
-
-    model: HeadModel
-    identity: Float
-    posterior: Posterior | None = None
-    texture: Texture | None = None
-    photos: tuple[Photo, ...] = ()
-    observations: tuple[Observation, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict)
-    timings_s: Mapping[str, float] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        _set(self, "identity", as_array("identity", self.identity, (self.model.identity_count,)))
-
-    @property
-    def code(self) -> HeadCode:
-        """The neutral code of this head: identity alone."""
-        return HeadCode(identity=self.identity)
-
-    def mesh(self, expression: Mapping[str, float] | None = None) -> Mesh:
-        """Return the mesh in mm (head frame), neutral or with ARKit coefficients by name."""
-        return self.model.mesh(self.model.code(identity=self.identity, expression=expression))
-
-    def points(self, set_name: str) -> Float:
-        """Return the named points of the neutral head, (k, 3) mm."""
-        return self.model.points(self.code, set_name)
-
-    def vertex_sigma(self) -> Float:
-        """Return the (n,) posterior sd of each vertex of the neutral head, mm (root mean square over x, y, z).
-
-        The span's part comes from the identity posterior, what the span cannot represent from the model's residual.
-        """
-        residual = np.asarray(self.model.residual_mm, dtype=np.float64)
-        if self.posterior is None:
-            return residual
-        factor = self.posterior.identity_factor().astype(np.float32)
-        variance = np.empty(len(residual))
-        basis = self.model.identity_basis
-        for start in range(0, len(residual), 512):
-            block = basis[:, start : start + 512].reshape(len(basis), -1)
-            spread = factor.T @ block
-            variance[start : start + 512] = (spread * spread).sum(0).reshape(-1, 3).mean(1)
-        return np.sqrt(variance + residual**2)
-
-    def measures(self) -> dict[str, Measure]:
-        """Return every measure of the neutral head with its posterior sd."""
-        mesh = self.model.mesh(self.code)
-        factor = None if self.posterior is None else self.posterior.identity_factor()
-        found = self.model.measures_with_sigma(mesh.vertices, factor)
-        return {name: Measure(mm=mm, sigma_mm=sigma) for name, (mm, sigma) in found.items()}
-
-    def measure(self, name: str) -> Measure:
-        """Return one measure by name, for example "interpupillary distance"."""
-        found = self.measures()
-        if name not in found:
-            raise InputError(f"measure {name!r} is unknown; known are: {', '.join(sorted(found))}")
-        return found[name]

@@ -1,0 +1,120 @@
+"""What a file holds, for `cephalon info`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from cephalon.core import InputError
+
+
+def describe(path: str | Path) -> dict[str, Any]:
+    """Return plain facts about a file, by its kind (told from the name's ending).
+
+    Raises
+    ------
+    InputError
+        If there is no such file, its kind is unknown, or it is damaged.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "fit.json"
+    if not path.exists():
+        raise InputError(f"{path}: no such file")
+    suffix = path.suffix.lower()
+    readers = {".glb": _glb, ".obj": _obj, ".json": _json, ".npz": _model, ".pts": _points}
+    return {"file": str(path), "bytes": path.stat().st_size, **readers.get(suffix, _photo)(path)}
+
+
+def _glb(path: Path) -> dict[str, Any]:
+    from cephalon.files.glb import read_glb
+
+    found = read_glb(path)
+    low, high = found.bounds_mm
+    names = found.primitives[0].morph_names if found.primitives else ()
+    return {
+        "kind": "binary glTF",
+        "primitives": [
+            f"{p.name} ({len(p.positions)} vertices, {len(p.triangles)} triangles)" for p in found.primitives
+        ],
+        "vertices": sum(len(p.positions) for p in found.primitives),
+        "triangles": sum(len(p.triangles) for p in found.primitives),
+        "materials": [m.name for m in found.materials],
+        "joints": [j.name for j in found.joints],
+        "morph_targets": list(names),
+        "size_mm": [round(float(x), 2) for x in high - low],
+    }
+
+
+def _obj(path: Path) -> dict[str, Any]:
+    from cephalon.files.obj import read_obj
+
+    mesh = read_obj(path).mesh
+    return {
+        "kind": "Wavefront OBJ",
+        "vertices": len(mesh.vertices),
+        "polygons": len(mesh.polygons),
+        "groups": list(mesh.groups),
+        "size_in_its_unit": [round(float(x), 3) for x in mesh.vertices.max(0) - mesh.vertices.min(0)],
+    }
+
+
+def _json(path: Path) -> dict[str, Any]:
+    from cephalon.files.document import read_json
+
+    found = read_json(path)
+    if found.get("schema") == "cephalon.fit":
+        return {
+            "kind": "result of a reconstruction",
+            "status": found["status"],
+            "photos": [f"{p['name']} ({p['status']}, {p['reprojection_px']:.1f} px)" for p in found["photos"]],
+            "measures": [f"{name} {m['mm']:.1f} ± {m['sigma_mm']:.1f} mm" for name, m in found["measures"].items()],
+            "head_model": found["model"]["name"],
+            "written_by": f"Cephalon {found['versions']['cephalon']}",
+        }
+    return _points(path)
+
+
+def _points(path: Path) -> dict[str, Any]:
+    from cephalon.observe import read_landmarks
+
+    found = read_landmarks(path)
+    return {
+        "kind": "landmarks",
+        "sets": [f"{p.set_name} ({int(p.visible.sum())} of {len(p.visible)} points)" for p in found.points],
+    }
+
+
+def _model(path: Path) -> dict[str, Any]:
+    from cephalon.head import HeadModel
+
+    model = HeadModel.load(path)
+    return {
+        "kind": "head model",
+        "name": model.meta.get("name", ""),
+        "licence": model.meta.get("licence", ""),
+        "vertices": len(model.mean),
+        "polygons": len(model.polygons),
+        "identity_modes": model.identity_count,
+        "expressions": len(model.expression_names),
+        "joints": list(model.joint_names),
+        "parts": list(model.parts),
+        "point_sets": [f"{name} ({len(points.names)})" for name, points in model.point_sets.items()],
+        "sha256": model.sha256,
+    }
+
+
+def _photo(path: Path) -> dict[str, Any]:
+    from cephalon.photo import Photo
+
+    photo = Photo.open(path)
+    height, width = photo.rgb_srgb.shape[:2]
+    return {
+        "kind": "photo",
+        "width": width,
+        "height": height,
+        "alpha": photo.alpha is not None,
+        "focal35_mm": photo.focal35_mm if photo.focal35_mm is not None else "not recorded",
+        "notes": list(photo.notes),
+        "sha256": photo.sha256,
+    }

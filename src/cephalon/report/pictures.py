@@ -1,0 +1,276 @@
+"""Pictures of heads without a graphics card: turntables, overlays on photos, contact sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cephalon.export import PartLook, fine_mesh
+from cephalon.geometry import Camera, Rigid, interpolate, rasterise_mesh, rotation_from_rotvec, vertex_normals
+from cephalon.geometry.sampling import bilinear
+from cephalon.head import HeadModel
+from cephalon.values import Observation, PhotoFit
+
+Float = NDArray[np.float64]
+Image = NDArray[np.uint8]
+
+BACKGROUND = (92, 97, 104)
+CLAY = (0.58, 0.54, 0.50)
+_FACING = np.diag([1.0, -1.0, -1.0])
+# Two soft lamps and a fill in the camera frame (x right, y down, z away): direction to the lamp, strength.
+_LAMPS = (((-0.45, -0.55, -0.70), 0.75), ((0.75, -0.25, -0.60), 0.30), ((0.0, 0.9, -0.40), 0.10))
+_AMBIENT = 0.26
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """Where a picture is taken from: `yaw_deg` > 0 shows the person's left side, `pitch_deg` > 0 looks from above."""
+
+    yaw_deg: float = 0.0
+    pitch_deg: float = 0.0
+
+
+FRONT, THREE_QUARTER, PROFILE, BACK = View(), View(yaw_deg=45), View(yaw_deg=90), View(yaw_deg=180)
+
+
+def srgb_from_linear(linear: NDArray[Any]) -> Image:
+    """Encode linear light in [0, 1] as sRGB uint8."""
+    x = np.clip(linear, 0, 1)
+    encoded = np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.power(x, 1 / 2.4) - 0.055)
+    return np.round(encoded * 255).astype(np.uint8)
+
+
+def linear_from_srgb(srgb: NDArray[Any]) -> NDArray[np.float32]:
+    """Decode sRGB uint8 to linear light in [0, 1]."""
+    table = np.arange(256) / 255.0
+    table = np.where(table <= 0.04045, table / 12.92, ((table + 0.055) / 1.055) ** 2.4).astype(np.float32)
+    return table[srgb]
+
+
+def view_camera(vertices: Float, view: View, size: int, *, focal35_mm: float = 85.0, fill: float = 0.90) -> tuple[Camera, Rigid]:
+    """Return a square camera and pose that frame the whole head from `view`, centred on its bounding box."""
+    camera = Camera.from_focal35(size, size, focal35_mm)
+    centre = (vertices.min(0) + vertices.max(0)) / 2
+    radius = np.linalg.norm(vertices - centre, axis=1).max()
+    distance = radius * camera.focal_px / (fill * size / 2)
+    turn = rotation_from_rotvec(np.array([np.deg2rad(view.pitch_deg), 0, 0])) @ rotation_from_rotvec(
+        np.array([0, -np.deg2rad(view.yaw_deg), 0])
+    )
+    rotation = _FACING @ turn
+    return camera, Rigid(rotation=rotation, translation=np.array([0.0, 0.0, distance]) - rotation @ centre)
+
+
+def render(
+    model: HeadModel,
+    vertices: Float,
+    camera: Camera,
+    camera_from_head: Rigid,
+    *,
+    looks: Mapping[str, PartLook] | None = None,
+    skin_srgb: Image | None = None,
+    supersample: int = 2,
+    subdivide: bool = True,
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Shade a head with soft lamps fixed to the camera.
+
+    Parameters
+    ----------
+    vertices : (n, 3) mm, head frame, in the model's order.
+    looks : materials by part; None renders grey clay.
+    skin_srgb : an image in the skin's UV that replaces the skin's own, for example a map of sigma.
+
+    Returns
+    -------
+    rgb_linear (h, w, 3) and coverage (h, w) in [0, 1].
+    """
+    fine = fine_mesh(model) if subdivide else None
+    mesh = model.topology.with_vertices(vertices) if fine is None else fine.mesh.with_vertices(fine.operator @ vertices)
+    parts = model.parts if fine is None else fine.parts
+    big = camera.scaled(supersample) if supersample > 1 else camera
+    points = camera_from_head.apply(mesh.vertices)
+    normals = vertex_normals(points, mesh.faces)
+    part_of_face = np.zeros(len(mesh.faces), dtype=np.int32)
+    for i, part in enumerate(parts.values()):
+        part_of_face[part.faces] = i
+    names = list(parts)
+    see_through = {name for name in names if looks and name in looks and looks[name].alpha_mode != "OPAQUE"}
+    if looks is None:
+        see_through = {name for name in names if "lashes" in name}
+    layers = [[name for name in names if name not in see_through]]
+    if see_through and looks is not None:
+        layers.append([name for name in names if name in see_through])
+    colour = np.zeros((big.height, big.width, 3), dtype=np.float32)
+    alpha = np.zeros((big.height, big.width), dtype=np.float32)
+    depth = np.full((big.height, big.width), np.inf, dtype=np.float32)
+    for layer in layers:
+        chosen = np.flatnonzero(np.isin(part_of_face, [names.index(name) for name in layer]))
+        faces = mesh.faces[chosen]
+        raster = rasterise_mesh(points, faces, big)
+        hit = (raster.face_index >= 0) & (raster.depth < depth + 0.3)
+        if not hit.any():
+            continue
+        normal = interpolate(raster, faces, normals)[hit]
+        normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
+        face = chosen[raster.face_index[hit]]
+        base = np.tile(np.asarray(CLAY, dtype=np.float32), (len(face), 1))
+        opacity = np.ones(len(face), dtype=np.float32)
+        gloss = np.full(len(face), 0.04, dtype=np.float32)
+        if looks is not None:
+            uv = interpolate(raster, mesh.faces_uv[chosen], mesh.uv)[hit]
+            for name in layer:
+                here = part_of_face[face] == names.index(name)
+                if here.any() and name in looks:
+                    image = skin_srgb if name == "skin" and skin_srgb is not None else looks[name].image_srgb
+                    base[here], opacity[here] = _look_colour(looks[name], image, uv[here])
+                    gloss[here] = 0.25 if "eye" in name else 0.035
+        lit = base * _light(normal)[:, None] + _shine(normal, gloss)[:, None]
+        colour[hit] = lit * opacity[:, None] + colour[hit] * (1 - opacity[:, None])
+        alpha[hit] = np.maximum(alpha[hit], opacity)
+        depth[hit] = np.minimum(depth[hit], raster.depth[hit])
+    s = supersample
+    shape = (camera.height, s, camera.width, s)
+    colour, alpha = colour[: camera.height * s, : camera.width * s], alpha[: camera.height * s, : camera.width * s]
+    return colour.reshape(*shape, 3).mean((1, 3)), alpha.reshape(shape).mean((1, 3))
+
+
+def _look_colour(look: PartLook, image: Image | None, uv: Float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    factor = np.asarray(look.base_color_linear, dtype=np.float32)
+    if image is None:
+        return np.tile(factor[:3], (len(uv), 1)), np.full(len(uv), factor[3], dtype=np.float32)
+    height, width = image.shape[:2]
+    pixel = np.stack([uv[:, 0] * width, (1 - uv[:, 1]) * height], axis=1)
+    texel = bilinear(image.astype(np.float32), pixel)
+    rgb = linear_from_srgb(np.clip(np.round(texel[:, :3]), 0, 255).astype(np.uint8)) * factor[:3]
+    opacity = texel[:, 3] / 255 * factor[3] if image.shape[2] == 4 else np.full(len(uv), factor[3])
+    return rgb, opacity.astype(np.float32)
+
+
+def _light(normal: Float) -> NDArray[np.float32]:
+    total = np.full(len(normal), _AMBIENT)
+    for direction, strength in _LAMPS:
+        towards = np.asarray(direction) / np.linalg.norm(direction)
+        # wrapped Lambert: light creeps a little around the edge, as it does on skin
+        total += strength * np.clip((normal @ towards + 0.25) / 1.25, 0, None)
+    return total.astype(np.float32)
+
+
+def _shine(normal: Float, gloss: NDArray[np.float32]) -> NDArray[np.float32]:
+    half = np.asarray(_LAMPS[0][0]) / np.linalg.norm(_LAMPS[0][0]) + np.array([0.0, 0.0, -1.0])
+    cosine = np.clip(normal @ (half / np.linalg.norm(half)), 0, None)
+    return (gloss * cosine**40).astype(np.float32)
+
+
+def compose(rgb_linear: NDArray[np.float32], coverage: NDArray[np.float32], background: Any = BACKGROUND) -> Image:
+    """Put a rendering over a plain sRGB colour or over a picture (h, w, 3) uint8; return sRGB uint8."""
+    back = np.broadcast_to(np.asarray(background, dtype=np.float32), (*coverage.shape, 3))
+    front = srgb_from_linear(rgb_linear / np.maximum(coverage, 1e-6)[..., None]).astype(np.float32)
+    return np.round(front * coverage[..., None] + back * (1 - coverage[..., None])).astype(np.uint8)
+
+
+def picture(
+    model: HeadModel,
+    vertices: Float,
+    view: View,
+    size: int,
+    *,
+    looks: Mapping[str, PartLook] | None = None,
+    skin_srgb: Image | None = None,
+    background: tuple[int, int, int] = BACKGROUND,
+) -> Image:
+    """Render one square picture of a head from a view; grey clay without `looks`."""
+    camera, pose = view_camera(vertices, view, size)
+    return compose(*render(model, vertices, camera, pose, looks=looks, skin_srgb=skin_srgb), background)
+
+
+def turntable(
+    model: HeadModel, vertices: Float, *, looks: Mapping[str, PartLook] | None = None, size: int = 320, count: int = 8
+) -> list[Image]:
+    """Render a head from `count` sides, once around, beginning at the front."""
+    return [picture(model, vertices, View(yaw_deg=360 * i / count), size, looks=looks) for i in range(count)]
+
+
+def side_by_side(rows: Sequence[Sequence[Image]], gap: int = 4, background: tuple[int, int, int] = (40, 42, 46)) -> Image:
+    """Join rows of equally sized pictures into one sheet; short rows are filled with the background."""
+    height, width = rows[0][0].shape[:2]
+    columns = max(len(row) for row in rows)
+    sheet = np.empty((len(rows) * (height + gap) - gap, columns * (width + gap) - gap, 3), dtype=np.uint8)
+    sheet[:] = background
+    for r, row in enumerate(rows):
+        for c, image in enumerate(row):
+            sheet[r * (height + gap) :][:height, c * (width + gap) :][:, :width] = image
+    return sheet
+
+
+def overlay(
+    model: HeadModel,
+    vertices: Float,
+    rgb_srgb: Image,
+    fit: PhotoFit,
+    observation: Observation,
+    *,
+    long_side: int = 1024,
+    strength: float = 0.55,
+) -> Image:
+    """Draw the fitted head over its photo: grey shading mixed in, measured points green, predicted points red.
+
+    `vertices` are those of this photo (with its expression and gaze), (n, 3) mm, head frame.
+    """
+    from PIL import Image as Pillow
+    from PIL import ImageDraw
+
+    height, width = rgb_srgb.shape[:2]
+    factor = min(1.0, long_side / max(width, height))
+    camera = fit.camera.scaled(factor)
+    photo = Pillow.fromarray(np.ascontiguousarray(rgb_srgb)).resize((camera.width, camera.height), Pillow.Resampling.LANCZOS)
+    colour, coverage = render(model, vertices, camera, fit.camera_from_head, supersample=1)
+    mixed = compose(colour, coverage * np.float32(strength), np.asarray(photo))
+    scale = 4  # dots are drawn large and reduced, so that they have soft edges
+    big = Pillow.fromarray(mixed).resize((camera.width * scale, camera.height * scale))
+    draw = ImageDraw.Draw(big)
+    radius = max(1.0, 0.0016 * max(camera.width, camera.height)) * scale
+    measured = observation.points[0]
+    for (x, y), colour_name, shown in (
+        *((p, (230, 60, 60), True) for p in fit.points_px),
+        *((p, (60, 220, 90), bool(v)) for p, v in zip(measured.position, measured.visible, strict=True)),
+    ):
+        if shown and np.isfinite(x) and np.isfinite(y):
+            cx, cy = x * factor * scale, y * factor * scale
+            draw.ellipse((cx - radius, cy - radius, cx + radius, cy + radius), fill=colour_name)
+    return np.asarray(big.resize((camera.width, camera.height), Pillow.Resampling.LANCZOS))
+
+
+def heat(value: Float, low: float, high: float) -> Image:
+    """Map numbers to colours from dark blue (low) over green to yellow (high), sRGB uint8; shape (..., 3)."""
+    stops = np.array([[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]], dtype=float)
+    t = np.clip((np.asarray(value, dtype=float) - low) / max(high - low, 1e-9), 0, 1) * (len(stops) - 1)
+    i = np.minimum(t.astype(int), len(stops) - 2)
+    return np.round(stops[i] + (stops[i + 1] - stops[i]) * (t - i)[..., None]).astype(np.uint8)
+
+
+def model_sheet(model: HeadModel, *, seed: int = 0, size: int = 220, modes: int = 6, people: int = 6) -> Image:
+    """Draw what the model is: its first modes at -2.5 and +2.5 sd around the mean, then sampled people, grey.
+
+    Rows of modes: front and profile at -2.5 sd, the mean, front and profile at +2.5 sd. Rows of people: three people a
+    row, front and profile.
+    """
+    rows = []
+    mean = picture(model, model.mean, FRONT, size)
+    for mode in range(min(modes, model.identity_count)):
+        row = []
+        for amount in (-2.5, 2.5):
+            z = np.zeros(model.identity_count)
+            z[mode] = amount
+            vertices = model.vertices(model.code(identity=z))
+            row.append([picture(model, vertices, view, size) for view in (FRONT, PROFILE)])
+        rows.append([*row[0], mean, *row[1]])
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(people):
+        vertices = model.vertices(model.sample(rng=rng))
+        drawn += [picture(model, vertices, view, size) for view in (FRONT, PROFILE)]
+    rows += [drawn[start : start + 4] for start in range(0, len(drawn), 4)]
+    return side_by_side(rows)

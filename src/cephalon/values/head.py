@@ -1,0 +1,190 @@
+"""The head that the user wanted: model, identity, posterior, texture; its mesh, measures, uncertainty and files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cephalon.core import InputError, as_array
+from cephalon.export import head_glb, head_obj, part_looks
+from cephalon.files.atomic import OutputFolder, write_bytes
+from cephalon.files.png import png_bytes
+from cephalon.geometry import Mesh
+from cephalon.head import HeadCode, HeadModel
+from cephalon.photo import Photo
+from cephalon.values.records import Measure, Observation, Posterior, Texture
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What the user wanted: a whole head, metric, textured, rigged, and how sure it is.
+
+    Attributes
+    ----------
+    model : the head model that the identity belongs to.
+    posterior : the fit; None for a head that was sampled or made by hand.
+    identity : (k,) whitened coefficients.
+    texture : None if no texture was asked for.
+    photos, observations : what the head was made from (empty for a sampled head).
+    options : options of every stage as plain data, kept for the record.
+    timings_s : seconds by stage.
+    """
+
+    model: HeadModel
+    identity: Float
+    posterior: Posterior | None = None
+    texture: Texture | None = None
+    photos: tuple[Photo, ...] = ()
+    observations: tuple[Observation, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    timings_s: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "identity", as_array("identity", self.identity, (self.model.identity_count,)))
+
+    @property
+    def code(self) -> HeadCode:
+        """The neutral code of this head: identity alone."""
+        return HeadCode(identity=self.identity)
+
+    def mesh(self, expression: Mapping[str, float] | None = None) -> Mesh:
+        """Return the mesh in mm (head frame), neutral or with ARKit coefficients by name."""
+        return self.model.mesh(self.model.code(identity=self.identity, expression=expression))
+
+    def points(self, set_name: str) -> Float:
+        """Return the named points of the neutral head, (k, 3) mm."""
+        return self.model.points(self.code, set_name)
+
+    def vertex_sigma(self) -> Float:
+        """Return the (n,) posterior sd of each vertex of the neutral head, mm (root mean square over x, y, z).
+
+        The span's part comes from the identity posterior, what the span cannot represent from the model's residual.
+        """
+        residual = np.asarray(self.model.residual_mm, dtype=np.float64)
+        if self.posterior is None:
+            return residual
+        factor = self.posterior.identity_factor().astype(np.float32)
+        variance = np.empty(len(residual))
+        basis = self.model.identity_basis
+        for start in range(0, len(residual), 512):
+            block = basis[:, start : start + 512].reshape(len(basis), -1)
+            spread = factor.T @ block
+            variance[start : start + 512] = (spread * spread).sum(0).reshape(-1, 3).mean(1)
+        return np.sqrt(variance + residual**2)
+
+    def measures(self) -> dict[str, Measure]:
+        """Return every measure of the neutral head with its posterior sd."""
+        mesh = self.model.mesh(self.code)
+        factor = None if self.posterior is None else self.posterior.identity_factor()
+        found = self.model.measures_with_sigma(mesh.vertices, factor)
+        return {name: Measure(mm=mm, sigma_mm=sigma) for name, (mm, sigma) in found.items()}
+
+    def measure(self, name: str) -> Measure:
+        """Return one measure by name, for example "interpupillary distance"."""
+        found = self.measures()
+        if name not in found:
+            raise InputError(f"measure {name!r} is unknown; known are: {', '.join(sorted(found))}")
+        return found[name]
+
+    # -- files --------------------------------------------------------------------------------------------------
+
+    def looks(self) -> dict[str, Any]:
+        """Return the materials of all parts (`export.PartLook` by part name)."""
+        if self.texture is None:
+            return part_looks(self.model)
+        return part_looks(self.model, albedo_srgb=self.texture.albedo_srgb, iris_srgb=self.texture.iris_srgb)
+
+    def glb(self, *, expression: Mapping[str, float] | None = None) -> bytes:
+        """Return the rigged head as the bytes of a GLB file: metres, neutral (or posed), 52 morph targets, joints."""
+        extras = {"generator": "Cephalon", "model": self.model.meta.get("name", ""), "model_sha256": self.model.sha256}
+        return head_glb(self.model, self.identity, self.looks(), expression=expression, extras=extras)
+
+    def save(self, folder: str | Path, *, force: bool = False) -> None:
+        """Write head.glb, head.obj, albedo.png, provenance.png, fit.json and posterior.npz to a folder, all or nothing.
+
+        `cephalon.save` writes the overlays and the report beside them.
+
+        Raises
+        ------
+        InputError
+            If the folder cannot be written or holds something else than an earlier result (unless `force`).
+        """
+        with OutputFolder(folder, force=force) as out:
+            self.write_files(out)
+            self.write_document(out)
+
+    def write_files(self, out: OutputFolder) -> None:
+        """Write the mesh and texture files into an open output folder (`write_document` comes last)."""
+        out.write("head.glb", self.glb())
+        vertices = self.model.vertices(self.code)
+        texture_name = None
+        if self.texture is not None:
+            texture_name = "albedo.png"
+            out.write("albedo.png", png_bytes(self.texture.albedo_srgb, level=2))
+            out.write("provenance.png", png_bytes(provenance_picture(self.texture), level=6))
+        obj, mtl = head_obj(self.model, vertices, self.looks(), texture_name=texture_name)
+        out.write("head.obj", obj)
+        out.write("head.mtl", mtl)
+
+    def write_document(self, out: OutputFolder) -> None:
+        """Write fit.json and posterior.npz; the document lists every file written before it with its hash."""
+        from cephalon.values.document import document_bytes, posterior_bytes
+
+        if self.posterior is not None:
+            out.write("posterior.npz", posterior_bytes(self))
+        out.write("fit.json", document_bytes(self, files=out.manifest()))
+
+    def write_mesh(self, path: str | Path, *, expression: Mapping[str, float] | None = None) -> None:
+        """Write the head to one .glb or .obj file (an .obj refers to an .mtl of the same name, written beside).
+
+        Raises
+        ------
+        InputError
+            If the suffix is another one, or the place cannot be written.
+        """
+        path = Path(path)
+        if path.suffix.lower() == ".glb":
+            write_bytes(path, self.glb(expression=expression))
+        elif path.suffix.lower() == ".obj":
+            vertices = self.mesh(expression).vertices
+            obj, mtl = head_obj(self.model, vertices, self.looks(), material_name=path.stem)
+            write_bytes(path.with_suffix(".mtl"), mtl)
+            write_bytes(path, obj)
+        else:
+            raise InputError(f"{path}: expected a file name ending in .glb or .obj")
+
+    @staticmethod
+    def load(folder: str | Path, *, model: HeadModel | None = None) -> Head:
+        """Read a head back from a folder that `save` wrote (photos and observations are not kept in it).
+
+        Raises
+        ------
+        InputError
+            If the folder holds no result, is damaged, or belongs to another head model.
+        """
+        from cephalon.values.document import read_head
+
+        return read_head(Path(folder), model)
+
+
+def provenance_picture(texture: Texture) -> NDArray[np.uint8]:
+    """Paint the provenance codes in distinct colours, (s, s, 3) sRGB; code 0 ("outside") is dark grey."""
+    return provenance_colours(len(texture.provenance_names))[texture.provenance]
+
+
+def provenance_colours(count: int) -> NDArray[np.uint8]:
+    """Return `count` distinct colours (count, 3) sRGB, the first for "outside"."""
+    import colorsys
+
+    table = np.zeros((max(count, 1), 3), dtype=np.uint8)
+    table[0] = (40, 42, 46)
+    for i in range(1, count):
+        table[i] = [round(255 * c) for c in colorsys.hsv_to_rgb((0.36 + 0.38197 * (i - 1)) % 1, 0.55, 0.80)]
+    return table
