@@ -34,6 +34,8 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
+from builders.head.eyes import Eyeball, affine_weights, fit_sphere, make_eyeball
+
 MM_PER_UNIT = 100.0
 """MakeHuman stores decimetres."""
 
@@ -69,6 +71,8 @@ PART_GROUPS = {
 }
 """hm08 face groups of every part but the skin."""
 
+EYES = ("left_eye", "right_eye")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hm08:
@@ -98,9 +102,9 @@ class HeadBase:
     Attributes
     ----------
     vertices : (n, 3) float64, mm, MakeHuman's axes, the neutral base mesh without any target.
-    polygons : (m, 4) int32, counter-clockwise from outside.
-    makehuman_uv : (t, 2) float64, MakeHuman's own texture coordinates (to carry over its skins).
-    polygons_makehuman_uv : (m, 4) int32 into ``makehuman_uv``.
+    polygons : (m, 4) int32, counter-clockwise from outside; -1 as fourth corner of a triangle.
+    makehuman_uv : (t, 2) float64, MakeHuman's own texture coordinates of the skin (to carry over its skins).
+    polygons_makehuman_uv : (skin polygons, 4) int32 into ``makehuman_uv``.
     part_names : names of the parts.
     part_vertices, part_polygons : (p, 2) int32, [start, stop) of each part.
     symmetry : (n,) int32, the vertex on the other side.
@@ -249,37 +253,110 @@ def load_base() -> HeadBase:
     """Cut head and neck out of hm08 and put the parts behind the skin."""
     hm08 = load_hm08()
     skin_rows = _above_collar(hm08.polygons["body"], hm08.vertices)
-    blocks = [(hm08.polygons["body"][skin_rows], hm08.polygons_uv["body"][skin_rows])]
+    skin = hm08.polygons["body"][skin_rows]
+    pieces = [_selected(skin, hm08, "skin")]
+    eyeball = make_eyeball()
     for name in PART_NAMES[1:]:
-        groups = PART_GROUPS[name]
-        blocks.append(
-            (
-                np.concatenate([hm08.polygons[group] for group in groups]),
-                np.concatenate([hm08.polygons_uv[group] for group in groups]),
-            )
-        )
-    index = np.concatenate([np.unique(polygons) for polygons, _ in blocks]).astype(np.int32)
-    new_of_old = np.full(len(hm08.vertices), -1, dtype=np.int32)
-    new_of_old[index] = np.arange(len(index), dtype=np.int32)
-    vertex_ends = np.cumsum([0] + [len(np.unique(polygons)) for polygons, _ in blocks])
-    polygon_ends = np.cumsum([0] + [len(polygons) for polygons, _ in blocks])
-    operator = sparse.csr_matrix(
-        (np.ones(len(index)), (np.arange(len(index)), index)), shape=(len(index), len(hm08.vertices))
+        if name in EYES:
+            pieces.append(_eye(name, eyeball, hm08))
+        else:
+            pieces.append(_selected(np.concatenate([hm08.polygons[g] for g in PART_GROUPS[name]]), hm08, name))
+    starts = np.cumsum([0] + [piece.operator.shape[0] for piece in pieces])
+    polygon_ends = np.cumsum([0] + [len(piece.polygons) for piece in pieces])
+    polygons = np.concatenate(
+        [np.where(piece.polygons < 0, -1, piece.polygons + start) for piece, start in zip(pieces, starts, strict=False)]
     )
-    uv_corners = np.concatenate([corners for _, corners in blocks])
-    used_uv, uv_flat = np.unique(uv_corners, return_inverse=True)
+    operator = sparse.vstack([piece.operator for piece in pieces], format="csr")
+    vertices = operator @ hm08.vertices
+    symmetry = _symmetry(pieces, starts, hm08.mirror)
+    used_uv, uv_flat = np.unique(hm08.polygons_uv["body"][skin_rows], return_inverse=True)
+    skin_uv = uv_flat.reshape(-1, 4).astype(np.int32)
+    turn = _quad_turns(polygons, vertices, symmetry)
+    columns = (np.arange(4) + turn[:, None]) % 4
     return HeadBase(
-        vertices=operator @ hm08.vertices,
-        polygons=new_of_old[np.concatenate([polygons for polygons, _ in blocks])],
+        vertices=vertices,
+        polygons=np.take_along_axis(polygons, columns, axis=1).astype(np.int32),
         makehuman_uv=hm08.uv[used_uv],
-        polygons_makehuman_uv=uv_flat.reshape(uv_corners.shape).astype(np.int32),
+        polygons_makehuman_uv=np.take_along_axis(skin_uv, columns[: len(skin_uv)], axis=1),
         part_names=PART_NAMES,
-        part_vertices=np.stack([vertex_ends[:-1], vertex_ends[1:]], axis=1).astype(np.int32),
+        part_vertices=np.stack([starts[:-1], starts[1:]], axis=1).astype(np.int32),
         part_polygons=np.stack([polygon_ends[:-1], polygon_ends[1:]], axis=1).astype(np.int32),
-        symmetry=new_of_old[hm08.mirror[index]],
-        hm08_index=index,
+        symmetry=symmetry,
+        hm08_index=np.concatenate([piece.hm08_index for piece in pieces]).astype(np.int32),
         operator=operator,
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Piece:
+    """A part before it is joined: vertices as a map (n, 19158) of hm08's, polygons (m, 4), own numbering."""
+
+    name: str
+    operator: sparse.csr_matrix
+    polygons: np.ndarray
+    hm08_index: np.ndarray
+    mirror: np.ndarray | None = None
+
+
+def _selected(polygons: np.ndarray, hm08: Hm08, name: str) -> _Piece:
+    """A part made of hm08's own polygons, vertices in ascending order."""
+    index, local = np.unique(polygons, return_inverse=True)
+    rows = np.arange(len(index))
+    operator = sparse.csr_matrix((np.ones(len(index)), (rows, index)), shape=(len(index), len(hm08.vertices)))
+    return _Piece(name=name, operator=operator, polygons=local.reshape(-1, 4), hm08_index=index)
+
+
+def _eye(name: str, eyeball: Eyeball, hm08: Hm08) -> _Piece:
+    """An eyeball bound to MakeHuman's; the right one is the left one's mirror image."""
+    left = np.unique(hm08.polygons[PART_GROUPS["left_eye"][0]])
+    cage = hm08.vertices[left]
+    centre, radius = fit_sphere(cage)
+    weights = affine_weights((cage - centre) / radius, eyeball.points)
+    polygons = eyeball.polygons
+    cage_index = left
+    if name == "right_eye":
+        cage_index = hm08.mirror[left]
+        quad = polygons[:, 3] >= 0
+        polygons = np.where(quad[:, None], polygons[:, [0, 3, 2, 1]], polygons[:, [0, 2, 1, 3]])
+    rows = np.repeat(np.arange(len(weights)), len(cage_index))
+    columns = np.tile(cage_index, len(weights))
+    operator = sparse.csr_matrix((weights.ravel(), (rows, columns)), shape=(len(weights), len(hm08.vertices)))
+    return _Piece(
+        name=name, operator=operator, polygons=polygons, hm08_index=np.full(len(weights), -1), mirror=eyeball.mirror
+    )
+
+
+def _symmetry(pieces: list[_Piece], starts: np.ndarray, hm08_mirror: np.ndarray) -> np.ndarray:
+    """Mirror table of the joined vertices (n,) int32."""
+    start_of = {piece.name: int(start) for piece, start in zip(pieces, starts, strict=False)}
+    tables = []
+    for piece in pieces:
+        other = piece.name
+        if piece.name.startswith("left_"):
+            other = "right_" + piece.name.removeprefix("left_")
+        elif piece.name.startswith("right_"):
+            other = "left_" + piece.name.removeprefix("right_")
+        twin = next(p for p in pieces if p.name == other)
+        if piece.mirror is not None:
+            table = np.arange(len(piece.hm08_index))
+        else:
+            table = np.searchsorted(twin.hm08_index, hm08_mirror[piece.hm08_index])
+        tables.append(start_of[other] + table)
+    return np.concatenate(tables).astype(np.int32)
+
+
+def _quad_turns(polygons: np.ndarray, vertices: np.ndarray, symmetry: np.ndarray) -> np.ndarray:
+    """By how many corners to turn each quad (m,) so that the split 0-2 runs along its shorter diagonal.
+
+    Quads are later split between their corners 0 and 2. The choice is the same on both sides of the head.
+    """
+    lengths = [
+        np.linalg.norm(vertices[polygons[:, k]] - vertices[polygons[:, k + 2]], axis=1)
+        + np.linalg.norm(vertices[symmetry[polygons[:, k]]] - vertices[symmetry[polygons[:, k + 2]]], axis=1)
+        for k in range(2)
+    ]
+    shorter = lengths[1] < lengths[0] - 1e-9
+    return np.where((polygons[:, 3] >= 0) & shorter, 1, 0)
 
 
 def head_frame(base: HeadBase, vertices: np.ndarray) -> RigidMap:
