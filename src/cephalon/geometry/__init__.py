@@ -35,6 +35,7 @@ from cephalon.geometry.rigid import (
     skew,
 )
 from cephalon.geometry.sampling import bilinear, halved, pyramid, trilinear
+from cephalon.geometry.subdivide import Subdivision, subdivision
 from cephalon.geometry.surface import SurfacePoints
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Raster",
     "Rigid",
     "Similarity",
+    "Subdivision",
     "SurfacePoints",
     "bilinear",
     "boundary_loops",
@@ -66,6 +68,7 @@ __all__ = [
     "rotation_jacobian",
     "rotvec_from_rotation",
     "skew",
+    "subdivision",
     "triangulate",
     "trilinear",
     "vertex_normals",
