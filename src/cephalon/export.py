@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cephalon.files.gltf import glb_bytes
+from cephalon.files.obj import ObjMaterial, mtl_bytes, obj_bytes
 from cephalon.files.png import jpeg_bytes, png_bytes
 from cephalon.files.scene import GltfJoint, GltfMaterial, GltfScene, primitive_from_polygons
 from cephalon.geometry import Mesh, subdivision, vertex_normals
@@ -142,17 +143,22 @@ def eye_picture(iris_srgb: NDArray[np.uint8], radius_uv: float, size: int = EYE_
 
 
 @lru_cache(maxsize=1)
-def lash_picture(size: int = 256) -> Image:
-    """Paint lashes as hairs with alpha: root at v = 0, tip at v = 1; (size, size, 4) sRGB."""
+def lash_picture(size: int = 512) -> Image:
+    """Paint lashes as hairs with alpha, (size, size, 4) sRGB.
+
+    The upper strip has its roots at v = 0.52 and its tips at 0.98, the lower one at 0.48 and 0.02; u runs along the lid.
+    """
     rng = np.random.default_rng(11)
-    v = (1 - (np.arange(size) + 0.5) / size)[:, None]
     u = ((np.arange(size) + 0.5) / size)[None]
+    v = (1 - (np.arange(size) + 0.5) / size)[:, None]
     alpha = np.zeros((size, size))
-    for root in np.arange(0.004, 1.0, 1 / 64):
-        start, bend, length = root + rng.normal() * 0.004, rng.normal() * 0.02, rng.uniform(0.7, 1.0)
-        axis = start + bend * v**2
-        width = 0.0045 * np.clip(1 - v / length, 0, 1) ** 0.6
-        alpha = np.maximum(alpha, np.clip((width - np.abs(u - axis)) * size + 0.5, 0, 1) * (v < length))
+    for root, tip, count, thickness in ((0.52, 0.98, 96, 0.0034), (0.48, 0.02, 72, 0.0024)):
+        along = (v - root) / (tip - root)  # 0 at the roots, 1 at the tips
+        for start in (np.arange(count) + rng.uniform(-0.3, 0.3, count)) / count:
+            bend, length = rng.normal() * 0.02, rng.uniform(0.6, 1.0)
+            width = thickness * np.clip(1 - along / length, 0, 1) ** 0.6
+            inside = (along >= 0) & (along < length)
+            alpha = np.maximum(alpha, np.clip((width - np.abs(u - start - bend * along**2)) * size + 0.5, 0, 1) * inside)
     image = np.full((size, size, 4), 255, dtype=np.uint8)
     image[..., 3] = np.round(alpha * 255)
     image.flags.writeable = False
@@ -271,3 +277,45 @@ def _linear(srgb: tuple[int, int, int]) -> tuple[float, float, float]:
 def _smooth(x: Float, low: float, high: float) -> Float:
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
+
+
+def head_obj(
+    model: HeadModel,
+    vertices: Float,
+    looks: Mapping[str, PartLook],
+    *,
+    texture_name: str | None = None,
+    material_name: str = "head",
+) -> tuple[bytes, bytes]:
+    """Return the head as the bytes of an OBJ file (mm, quads, skin first) and of its MTL file `<material_name>.mtl`."""
+    materials = {}
+    for name, look in looks.items():
+        red, green, blue, alpha = look.base_color_linear
+        textured = name == "skin" and texture_name is not None
+        color = (1.0, 1.0, 1.0) if textured else _srgb((red, green, blue))
+        if look.image_srgb is not None and not textured:
+            color = _mean_srgb(look.image_srgb)
+        materials[name] = ObjMaterial(
+            name=name,
+            color=color,
+            opacity=alpha if look.alpha_mode == "OPAQUE" else 0.5,
+            roughness=look.roughness,
+            texture=texture_name if textured else None,
+        )
+    mesh = model.topology.with_vertices(vertices)
+    comment = f"Cephalon head, neutral; head model {model.meta.get('name', '')} {model.sha256[:12]}"
+    obj = obj_bytes(
+        mesh, group_materials={name: name for name in looks}, mtl_name=f"{material_name}.mtl", comment=comment
+    )
+    return obj, mtl_bytes(materials)
+
+
+def _srgb(linear: tuple[float, float, float]) -> tuple[float, float, float]:
+    x = np.asarray(linear)
+    red, green, blue = np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055)
+    return float(red), float(green), float(blue)
+
+
+def _mean_srgb(image: Image) -> tuple[float, float, float]:
+    red, green, blue = image[..., :3].reshape(-1, 3).mean(0) / 255
+    return float(red), float(green), float(blue)
