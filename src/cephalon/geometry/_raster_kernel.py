@@ -42,7 +42,7 @@ def _signature(types: Any) -> Any:
     )
 
 
-@kernel(_signature, label="rasteriser", seconds=4)
+@kernel(_signature, label="rasteriser", seconds=3)
 def rasterise_kernel(
     x: Array,
     y: Array,

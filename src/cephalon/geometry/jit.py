@@ -10,7 +10,8 @@ import os
 import stat
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -60,22 +61,18 @@ class Kernel:
         signature = self._signature(numba.types)
         with event.install_listener("numba:compile", _announcer(self._label, self._seconds)):
             try:
-                return numba.njit(signature, cache=True, nogil=True)(self.function)
-            except Exception as error:  # a full disk, a damaged cache: its errors are of any kind
-                # A mistake in the function itself appears again below.
-                if "no locator available" not in str(error):
-                    _LOGGER.warning("compiled code cannot be kept on disk (%s)", error)
-                    return numba.njit(signature, nogil=True)(self.function)
-            # Neither the package's folder nor the user's cache can be written to.
-            folder = _private_temporary_folder()
-            if folder is None:
-                return numba.njit(signature, nogil=True)(self.function)
-            earlier = numba.config.CACHE_DIR
-            numba.config.CACHE_DIR = str(folder)
-            try:
-                return numba.njit(signature, cache=True, nogil=True)(self.function)
-            finally:
-                numba.config.CACHE_DIR = earlier
+                try:
+                    return numba.njit(signature, cache=True, nogil=True)(self.function)
+                except RuntimeError as error:
+                    if "no locator available" not in str(error):
+                        raise
+                # Neither the package's folder nor the user's cache can be written to.
+                with _cache_in_temporary_folder():
+                    return numba.njit(signature, cache=True, nogil=True)(self.function)
+            except Exception as error:  # no folder, a full disk, a damaged cache: their errors are of every kind
+                _LOGGER.debug("compiled code is not kept on disk: %s", error)
+            # A mistake in the function itself comes up again here.
+            return numba.njit(signature, nogil=True)(self.function)
 
 
 def kernel(signature: Callable[[Any], Any], *, label: str, seconds: int) -> Callable[[Callable[..., Any]], Kernel]:
@@ -101,20 +98,27 @@ def _announcer(label: str, seconds: int) -> Any:
     return Announcer()
 
 
-def _private_temporary_folder() -> Path | None:
-    """Return a folder of temporary files that nobody else can write to, or None.
+@contextmanager
+def _cache_in_temporary_folder() -> Iterator[None]:
+    """Let numba keep its cache among the temporary files, in a folder that nobody else can write to.
 
-    numba's cache holds code, so a folder that another user could have prepared is refused.
+    Raises
+    ------
+    OSError
+        If there is no such folder. A cache holds code, so a folder that another user could have filled is refused.
     """
-    user = os.getuid() if hasattr(os, "getuid") else "user"
-    folder = Path(tempfile.gettempdir()) / f"cephalon-numba-{user}"
+    import numba
+
+    user = os.getuid() if hasattr(os, "getuid") else None
+    folder = Path(tempfile.gettempdir()) / f"cephalon-numba-{'user' if user is None else user}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    facts = folder.lstat()
+    private = user is None or (facts.st_uid == user and not facts.st_mode & 0o077)
+    if not stat.S_ISDIR(facts.st_mode) or not private:
+        raise OSError(f"{folder} is not a private folder")
+    earlier = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(folder)
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        facts = folder.lstat()
-    except OSError:
-        return None
-    if not stat.S_ISDIR(facts.st_mode):
-        return None
-    if hasattr(os, "getuid") and (facts.st_uid != os.getuid() or facts.st_mode & 0o077):
-        return None
-    return folder if os.access(folder, os.W_OK) else None
+        yield
+    finally:
+        numba.config.CACHE_DIR = earlier

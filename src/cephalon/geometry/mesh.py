@@ -251,7 +251,7 @@ def boundary_loops(polygons: npt.NDArray[np.integer]) -> list[IntArray]:
     Raises
     ------
     InputError
-        If the border edges do not close (polygons turned against each other along an edge).
+        If the border edges do not close, because three or more polygons meet at an edge.
     """
     ends, _ = half_edges(polygons)
     keys, opposite = _edge_keys(ends)
@@ -268,7 +268,9 @@ def boundary_loops(polygons: npt.NDArray[np.integer]) -> list[IntArray]:
                 if not choices:
                     if len(path) == 1:
                         break
-                    raise InputError(f"the border does not close at vertex {path[-1]}: neighbours are turned around")
+                    raise InputError(
+                        f"the border does not close at vertex {path[-1]}: an edge there has three polygons"
+                    )
                 vertex = choices.pop()
                 if vertex in place:
                     cut = place[vertex]

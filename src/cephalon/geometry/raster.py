@@ -181,13 +181,21 @@ def interpolate(
     Returns
     -------
     (h, w, c), or (h, w); float32 for float32 attributes, otherwise float64.
+
+    Raises
+    ------
+    InputError
+        If the picture shows a face that `faces` does not have.
     """
     values = np.asarray(attributes)
     if values.dtype != np.float32:
         values = values.astype(np.float64)
     flat = values.reshape(len(values), -1)
     covered = raster.covered
-    corners = np.asarray(faces)[raster.face_index[covered]]
+    seen = raster.face_index[covered]
+    if seen.size and seen.max() >= len(faces):
+        raise InputError(f"the raster shows face {seen.max()}, but there are only {len(faces)} faces")
+    corners = np.asarray(faces)[seen].reshape(-1, 3)
     weights = raster.barycentric[covered].astype(values.dtype)
     picture = np.full((*covered.shape, flat.shape[1]), fill, dtype=values.dtype)
     blended = weights[:, :1] * flat[corners[:, 0]]
