@@ -1,0 +1,316 @@
+"""What Cephalon is made of: packaged assets, assets to fetch, other people's parts, and their licences.
+
+The records are in data/registry.json. This is the only module that may use the network, and only when it is asked to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from cephalon.core import InputError
+
+TASK_VARIABLE = "CEPHALON_MEDIAPIPE_TASK"
+DATA_VARIABLE = "CEPHALON_DATA"
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes done and the bytes in all."""
+
+_TIMEOUT_S = 30.0
+_BLOCK = 1 << 16
+_REGISTRY_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackagedAsset:
+    """A file inside the package.
+
+    Attributes
+    ----------
+    file : path below cephalon/data.
+    licence : SPDX name or words.
+    source : where its content comes from.
+    command : the line that builds it anew from a checkout.
+    seed : of the random numbers in that build; None if there are none.
+    figures : measured facts about it, by name.
+    """
+
+    name: str
+    file: str
+    what: str
+    licence: str
+    source: str
+    sha256: str
+    size_bytes: int
+    command: str
+    seed: int | None = None
+    figures: Mapping[str, Any] = field(default_factory=dict)
+
+    def read_bytes(self) -> bytes:
+        """Return the file's content.
+
+        Raises
+        ------
+        InputError
+            If the file is not in the package.
+        """
+        try:
+            return _data_file(self.file).read_bytes()
+        except OSError as error:
+            raise InputError(f"{self.file}: is missing from this installation; install cephalon anew") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchableAsset:
+    """A file that `fetch` can download: checked by size and sha256, never fetched without being asked."""
+
+    name: str
+    file: str
+    what: str
+    licence: str
+    source: str
+    url: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThirdParty:
+    """Somebody else's work that Cephalon contains or installs: `where` says which."""
+
+    name: str
+    what: str
+    licence: str
+    source: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registry:
+    """All records."""
+
+    packaged: tuple[PackagedAsset, ...]
+    fetchable: tuple[FetchableAsset, ...]
+    third_party: tuple[ThirdParty, ...]
+
+
+@lru_cache(maxsize=1)
+def registry() -> Registry:
+    """Read the registry of the package."""
+    record = json.loads(_data_file("registry.json").read_text(encoding="utf-8"))
+    if record.get("format_version") != _REGISTRY_FORMAT:
+        raise InputError(f"registry.json: format {record.get('format_version')!r} is unknown; install cephalon anew")
+    return Registry(
+        packaged=tuple(PackagedAsset(**entry) for entry in record["packaged"]),
+        fetchable=tuple(FetchableAsset(**entry) for entry in record["fetchable"]),
+        third_party=tuple(ThirdParty(**entry) for entry in record["third_party"]),
+    )
+
+
+def verify() -> list[str]:
+    """Compare every packaged file with its record; return one sentence for each that differs (none is well)."""
+    problems = []
+    for asset in registry().packaged:
+        try:
+            data = asset.read_bytes()
+        except InputError as error:
+            problems.append(str(error))
+            continue
+        if hashlib.sha256(data).hexdigest() != asset.sha256:
+            problems.append(f"{asset.file}: its sha256 is not the recorded one; type  python -m builders.registry")
+    return problems
+
+
+# -- licences ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LicenceRow:
+    """One line of the licence table."""
+
+    name: str
+    what: str
+    licence: str
+    source: str
+    where: str
+
+
+def licenses() -> list[LicenceRow]:
+    """Return what Cephalon consists of and under which licences: the program, its assets, other people's parts."""
+    known = registry()
+    rows = [
+        LicenceRow(name="cephalon", what="this program", licence="Apache-2.0", source="this project", where="package")
+    ]
+    for assets, where in ((known.packaged, "package"), (known.fetchable, "fetched on request")):
+        rows += [LicenceRow(name=a.name, what=a.what, licence=a.licence, source=a.source, where=where) for a in assets]
+    rows += [
+        LicenceRow(name=p.name, what=p.what, licence=p.licence, source=p.source, where=p.where)
+        for p in known.third_party
+    ]
+    return rows
+
+
+# -- folders ----------------------------------------------------------------------------------------------------------
+
+
+def user_data_dir() -> Path:
+    """Return the folder for fetched assets: CEPHALON_DATA if set, else the platform's place for a user's data."""
+    chosen = os.environ.get(DATA_VARIABLE)
+    if chosen:
+        return Path(chosen)
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or str(Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = str(Path.home() / "Library" / "Application Support")
+    else:
+        base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
+    return Path(base) / "cephalon"
+
+
+def find_mediapipe_task(path: str | os.PathLike[str] | None = None) -> Path:
+    """Return MediaPipe's face landmarker file.
+
+    Looked for in this order: the argument, the environment variable CEPHALON_MEDIAPIPE_TASK, the user data folder
+    (where `fetch` puts it), and, in a checkout, the data folder beside it.
+
+    Raises
+    ------
+    InputError
+        If it is nowhere; the message names the line to type.
+    """
+    named = ((path, "the given path"), (os.environ.get(TASK_VARIABLE), f"the environment variable {TASK_VARIABLE}"))
+    for value, origin in named:
+        if value:
+            if not Path(value).is_file():
+                raise InputError(
+                    f"{value}: no such landmarker file (named by {origin}); correct it, or type  "
+                    "cephalon assets get mediapipe"
+                )
+            return Path(value)
+    asset = fetchable("mediapipe")
+    for folder in (user_data_dir(), *_beside_checkout()):
+        for candidate in (folder / "mediapipe" / asset.file, folder / asset.file):
+            if candidate.is_file():
+                return candidate
+    raise InputError("MediaPipe's face landmarker file is not there yet; type  cephalon assets get mediapipe")
+
+
+def _beside_checkout() -> list[Path]:
+    root = Path(__file__).resolve().parents[2]
+    return [root.parent / "shared" / "data"] if (root / "builders").is_dir() else []
+
+
+def _data_file(name: str) -> Any:
+    return resources.files("cephalon").joinpath("data", *name.split("/"))
+
+
+# -- the network ------------------------------------------------------------------------------------------------------
+
+
+def fetchable(name: str) -> FetchableAsset:
+    """Return the record of a fetchable asset.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    known = {asset.name: asset for asset in registry().fetchable}
+    if name not in known:
+        raise InputError(f"asset {name!r} is unknown; fetchable are: {', '.join(sorted(known))}")
+    return known[name]
+
+
+def fetch(
+    asset: FetchableAsset | str, *, folder: str | os.PathLike[str] | None = None, progress: Progress | None = None
+) -> Path:
+    """Download an asset to the user data folder (or `folder`) and return its path; at once if it is there already.
+
+    The file appears under its name only when its size and sha256 are right.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown, the server cannot be reached or sends something else, or the folder cannot be written.
+    """
+    import tempfile
+
+    asset = fetchable(asset) if isinstance(asset, str) else asset
+    target = Path(folder) / asset.file if folder is not None else user_data_dir() / asset.name / asset.file
+    if target.is_file() and _sha256(target) == asset.sha256:
+        return target
+    temporary = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{asset.file}.")
+        with os.fdopen(descriptor, "wb") as file:
+            _download(asset, file.write, progress)
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(target)
+        temporary = None
+    except OSError as error:
+        raise InputError(
+            f"{target.parent}: cannot write here ({error.strerror or error}); free some space, or set {DATA_VARIABLE} "
+            "to another folder"
+        ) from error
+    finally:
+        if temporary is not None:
+            with suppress(OSError):
+                Path(temporary).unlink()
+    return target
+
+
+def _download(asset: FetchableAsset, write: Callable[[bytes], Any], progress: Progress | None) -> None:
+    """Pass the asset's bytes to `write`, at most its size, and check them."""
+    import urllib.error
+    import urllib.request
+    from http.client import HTTPException
+
+    by_hand = f"check the network, or get {asset.url} by other means"
+    if asset.name == "mediapipe":
+        by_hand += f" and set {TASK_VARIABLE} to the file"
+    if not asset.url.startswith(("https://", "http://")):
+        raise InputError(f"{asset.name}: its address {asset.url!r} is not one of the web")
+    digest = hashlib.sha256()
+    done = 0
+    request = urllib.request.Request(asset.url, headers={"User-Agent": "cephalon"})
+    try:
+        response = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
+    except (OSError, HTTPException, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise InputError(f"{asset.name}: cannot be downloaded ({reason}); {by_hand}") from error
+    with response:
+        while True:
+            try:
+                block = response.read(min(_BLOCK, asset.size_bytes + 1 - done))
+            except (OSError, HTTPException) as error:
+                raise InputError(f"{asset.name}: the download broke off ({error}); {by_hand}") from error
+            if not block:
+                break
+            done += len(block)
+            if done > asset.size_bytes:
+                raise InputError(
+                    f"{asset.name}: the server sends more than the {asset.size_bytes} bytes expected; {by_hand}"
+                )
+            digest.update(block)
+            write(block)
+            if progress is not None:
+                progress(done, asset.size_bytes)
+    if done != asset.size_bytes or digest.hexdigest() != asset.sha256:
+        raise InputError(
+            f"{asset.name}: {done} of {asset.size_bytes} bytes came, or others than expected (sha256); {by_hand}"
+        )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
