@@ -55,15 +55,30 @@ def rasterise_kernel(
 ) -> None:
     """Fill `face_index`, `barycentric` and `depth` (given as zeros) from vertices x, y, 1/z and faces."""
     height, width = face_index.shape
-    flat_face, flat_depth = face_index.reshape(-1), depth.reshape(-1)
+    flat_face, flat_barycentric, flat_depth = face_index.reshape(-1), barycentric.reshape(-1), depth.reshape(-1)
+    one, two, three = (
+        np.uint64(1),
+        np.uint64(2),
+        np.uint64(3),
+    )  # unsigned indices: numba skips its test for negative ones
 
-    def edge(px: float, py: float, qx: float, qy: float, sign: float) -> tuple[float, float, float]:
+    def edge(px: float, py: float, qx: float, qy: float, sign: float) -> tuple[float, float, float, float]:
         # The edge function a * x + b * y + c, positive inside, evaluated from the end that comes first by (y, x).
         a, b = sign * (py - qy), sign * (qx - px)
         c = -(a * px + b * py) if py < qy or (py == qy and px < qx) else -(a * qx + b * qy)
-        return a, b, c
+        # Of centres on an edge (value 0), the triangle gets those on its left and top edges: the least value that
+        # counts as inside is 0 there and the smallest positive number elsewhere.
+        least = 0.0 if a > 0.0 or (a == 0.0 and b > 0.0) else SMALLEST
+        return a, b, c, least
 
-    # First pass: which face is nearest. `face_index` holds face + 1 and `depth` holds 1/z while this runs.
+    def narrowed(left: float, right: float, a: float, crossing: float) -> tuple[float, float]:
+        # An edge bounds a row from the left (a > 0) or from the right (a < 0).
+        left = crossing if (a > 0.0) & (crossing > left) else left
+        right = crossing if (a < 0.0) & (crossing < right) else right
+        return left, right
+
+    # First pass: which face is nearest. While this runs, `face_index` holds face + 1, `depth` holds 1/z, and
+    # `barycentric` holds the shares of the corners in 1/z.
     for face in range(faces.shape[0]):
         i, j, k = faces[face, 0], faces[face, 1], faces[face, 2]
         ax, ay, bx, by, cx, cy = x[i], y[i], x[j], y[j], x[k], y[k]
@@ -81,59 +96,47 @@ def rasterise_kernel(
         if last_column < first_column or last_row < first_row:
             continue  # no pixel centre in its box
         sign = 1.0 if area > 0.0 else -1.0
-        a0, b0, c0 = edge(bx, by, cx, cy, sign)
-        a1, b1, c1 = edge(cx, cy, ax, ay, sign)
-        a2, b2, c2 = edge(ax, ay, bx, by, sign)
-        # Of centres on an edge (value 0), the triangle gets those on its left and top edges: the least value that
-        # counts as inside is 0 there and the smallest positive number elsewhere.
-        t0 = 0.0 if a0 > 0.0 or (a0 == 0.0 and b0 > 0.0) else SMALLEST
-        t1 = 0.0 if a1 > 0.0 or (a1 == 0.0 and b1 > 0.0) else SMALLEST
-        t2 = 0.0 if a2 > 0.0 or (a2 == 0.0 and b2 > 0.0) else SMALLEST
+        a0, b0, c0, least0 = edge(bx, by, cx, cy, sign)
+        a1, b1, c1, least1 = edge(cx, cy, ax, ay, sign)
+        a2, b2, c2, least2 = edge(ax, ay, bx, by, sign)
+        slope0 = -1.0 / a0 if a0 != 0.0 else 0.0
+        slope1 = -1.0 / a1 if a1 != 0.0 else 0.0
+        slope2 = -1.0 / a2 if a2 != 0.0 else 0.0
         per_area = 1.0 / (sign * area)
         q0, q1, q2 = inverse_depth[i] * per_area, inverse_depth[j] * per_area, inverse_depth[k] * per_area
         for row in range(first_row, last_row + 1):
             centre_y = row + 0.5
             r0, r1, r2 = b0 * centre_y + c0, b1 * centre_y + c1, b2 * centre_y + c2
-            for column in range(first_column, last_column + 1):
+            # The stretch between the edges, with a margin: the exact test below decides at its ends.
+            left, right = narrowed(first_column + 0.5, last_column + 0.5, a0, r0 * slope0)
+            left, right = narrowed(left, right, a1, r1 * slope1)
+            left, right = narrowed(left, right, a2, r2 * slope2)
+            if left > right + 1.0:
+                continue
+            for column in range(math.ceil(left - 0.501), math.floor(right - 0.499) + 1):
                 centre_x = column + 0.5
                 e0, e1, e2 = a0 * centre_x + r0, a1 * centre_x + r1, a2 * centre_x + r2
-                nearness = np.float32(e0 * q0 + e1 * q1 + e2 * q2)
-                pixel = np.uint64(row * width + column)  # unsigned: numba then skips its test for negative indices
+                w0, w1, w2 = e0 * q0, e1 * q1, e2 * q2
+                nearness = np.float32(w0 + w1 + w2)
+                pixel = np.uint64(row * width + column)
                 # One branch for the four conditions: where triangles are a few pixels wide, each branch is a guess.
-                if (e0 >= t0) & (e1 >= t1) & (e2 >= t2) & (nearness > flat_depth[pixel]):
+                if (e0 >= least0) & (e1 >= least1) & (e2 >= least2) & (nearness > flat_depth[pixel]):
                     flat_depth[pixel] = nearness
                     flat_face[pixel] = face + 1
+                    flat_barycentric[three * pixel] = w0
+                    flat_barycentric[three * pixel + one] = w1
+                    flat_barycentric[three * pixel + two] = w2
 
-    # Second pass: the weights and the depth of the winners, run by run along each row.
-    a0 = a1 = a2 = r0 = r1 = r2 = q0 = q1 = q2 = 0.0
-    for row in range(height):
-        centre_y = row + 0.5
-        current = -1
-        for column in range(width):
-            face = face_index[row, column] - 1
-            face_index[row, column] = face
-            if face < 0:
-                depth[row, column] = math.inf
-                continue
-            if face != current:
-                current = face
-                i, j, k = faces[face, 0], faces[face, 1], faces[face, 2]
-                ax, ay, bx, by, cx, cy = x[i], y[i], x[j], y[j], x[k], y[k]
-                area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-                sign = 1.0 if area > 0.0 else -1.0
-                a0, b0, c0 = edge(bx, by, cx, cy, sign)
-                a1, b1, c1 = edge(cx, cy, ax, ay, sign)
-                a2, b2, c2 = edge(ax, ay, bx, by, sign)
-                r0, r1, r2 = b0 * centre_y + c0, b1 * centre_y + c1, b2 * centre_y + c2
-                per_area = 1.0 / (sign * area)
-                q0, q1, q2 = inverse_depth[i] * per_area, inverse_depth[j] * per_area, inverse_depth[k] * per_area
-            centre_x = column + 0.5
-            w0, w1, w2 = (a0 * centre_x + r0) * q0, (a1 * centre_x + r1) * q1, (a2 * centre_x + r2) * q2
-            distance = 1.0 / (w0 + w1 + w2)
-            barycentric[row, column, 0] = w0 * distance
-            barycentric[row, column, 1] = w1 * distance
-            barycentric[row, column, 2] = w2 * distance
-            depth[row, column] = distance
+    # Second pass: depths and weights from their reciprocals and shares.
+    for place in range(height * width):
+        pixel = np.uint64(place)
+        flat_face[pixel] -= 1
+        distance = np.float32(1.0) / flat_depth[pixel]  # infinity where there is nothing
+        scale = distance if flat_depth[pixel] > 0.0 else np.float32(0.0)
+        flat_depth[pixel] = distance
+        flat_barycentric[three * pixel] *= scale
+        flat_barycentric[three * pixel + one] *= scale
+        flat_barycentric[three * pixel + two] *= scale
 
 
 def rasterise_plain(
@@ -150,7 +153,6 @@ def rasterise_plain(
     height, width = face_index.shape
     nearest = np.zeros((height, width), dtype=np.float32)
     face_index[...] = -1
-    depth[...] = np.inf
     for face, (i, j, k) in enumerate(faces):
         corner = [(x[i], y[i]), (x[j], y[j]), (x[k], y[k])]
         (ax, ay), (bx, by), (cx, cy) = corner
@@ -179,11 +181,11 @@ def rasterise_plain(
         wins = inside & (nearness.astype(np.float32) > nearest[box])
         in_box = np.nonzero(wins)
         pixels = rows[in_box[0]], columns[in_box[1]]
-        distance = 1.0 / nearness[wins]
         nearest[pixels] = nearness[wins]
         face_index[pixels] = face
-        depth[pixels] = distance
-        barycentric[pixels] = np.stack([weight[wins] * distance for weight in weights], axis=-1)
+        barycentric[pixels] = np.stack([weight[wins] for weight in weights], axis=-1)
+    depth[...] = np.float32(1) / nearest
+    barycentric *= np.where(nearest > 0, depth, np.float32(0))[..., None]
 
 
 def _centres_between(low: float, high: float, count: int) -> npt.NDArray[np.intp]:

@@ -22,6 +22,7 @@ _LOCK = threading.RLock()
 class Kernel:
     """A plain function that turns into its compiled form at the first call.
 
+    Arithmetic is that of NumPy: no reordering ("fastmath"), and a division by zero gives infinity or NaN.
     The compiled code comes from numba's cache on disk if it is there. If it has to be compiled, the logger
     "cephalon" says so once at level INFO. With NUMBA_DISABLE_JIT=1 the plain function runs as it is.
 
@@ -59,20 +60,21 @@ class Kernel:
         from numba.core import event
 
         signature = self._signature(numba.types)
+        options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
         with event.install_listener("numba:compile", _announcer(self._label, self._seconds)):
             try:
                 try:
-                    return numba.njit(signature, cache=True, nogil=True)(self.function)
+                    return numba.njit(signature, cache=True, **options)(self.function)
                 except RuntimeError as error:
                     if "no locator available" not in str(error):
                         raise
                 # Neither the package's folder nor the user's cache can be written to.
                 with _cache_in_temporary_folder():
-                    return numba.njit(signature, cache=True, nogil=True)(self.function)
+                    return numba.njit(signature, cache=True, **options)(self.function)
             except Exception as error:  # no folder, a full disk, a damaged cache: their errors are of every kind
                 _LOGGER.debug("compiled code is not kept on disk: %s", error)
             # A mistake in the function itself comes up again here.
-            return numba.njit(signature, nogil=True)(self.function)
+            return numba.njit(signature, **options)(self.function)
 
 
 def kernel(signature: Callable[[Any], Any], *, label: str, seconds: int) -> Callable[[Callable[..., Any]], Kernel]:

@@ -138,41 +138,54 @@ def triangulate(polygons: npt.NDArray[np.integer]) -> tuple[IntArray, IntArray]:
     return faces, face_polygon
 
 
-def _face_crosses(vertices: npt.ArrayLike, faces: npt.NDArray[np.integer]) -> FloatArray:
-    """Return the cross products of two edges of each face: twice the area along the normal."""
-    corners = np.asarray(vertices, dtype=np.float64)[faces]
-    first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
-    product: FloatArray = np.zeros(first.shape)  # by hand: np.cross is several times slower on thin arrays
-    product[:, 0] = first[:, 1] * second[:, 2] - first[:, 2] * second[:, 1]
-    product[:, 1] = first[:, 2] * second[:, 0] - first[:, 0] * second[:, 2]
-    product[:, 2] = first[:, 0] * second[:, 1] - first[:, 1] * second[:, 0]
-    return product
+def _sides(vertices: npt.ArrayLike, faces: npt.NDArray[np.integer]) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the sides of triangles, 0 to 1, 1 to 2 and 2 to 0, each (3, t): components first, for speed."""
+    columns = np.ascontiguousarray(np.asarray(vertices, dtype=np.float64).T)
+    a, b, c = (columns[:, np.ascontiguousarray(corner)] for corner in np.asarray(faces).reshape(-1, 3).T)
+    return b - a, c - b, a - c
+
+
+def _cross(u: FloatArray, v: FloatArray) -> FloatArray:
+    """Return cross products of vectors (3, t)."""
+    return np.stack([u[1] * v[2] - u[2] * v[1], u[2] * v[0] - u[0] * v[2], u[0] * v[1] - u[1] * v[0]])
+
+
+def _dot(u: FloatArray, v: FloatArray) -> FloatArray:
+    """Return dot products of vectors (3, t)."""
+    return u[0] * v[0] + u[1] * v[1] + u[2] * v[2]
 
 
 def _unit(vectors: FloatArray) -> FloatArray:
-    """Return vectors of length 1; those without a direction stay zero."""
-    length = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    """Return vectors (3, t) at length 1; those without a direction stay zero."""
+    length = np.sqrt(_dot(vectors, vectors))
     return vectors / np.where(length > 0, length, 1.0)
 
 
 def face_areas(vertices: npt.ArrayLike, faces: npt.NDArray[np.integer]) -> FloatArray:
     """Return the areas (t,), mm^2, of triangles: vertices (n, 3) mm, faces (t, 3)."""
-    return 0.5 * np.linalg.norm(_face_crosses(vertices, faces), axis=-1)
+    first, second, _ = _sides(vertices, faces)
+    cross = _cross(first, second)
+    return 0.5 * np.sqrt(_dot(cross, cross))
 
 
 def face_normals(vertices: npt.ArrayLike, faces: npt.NDArray[np.integer]) -> FloatArray:
     """Return the outward unit normals (t, 3) of triangles; zero for a triangle without area."""
-    return _unit(_face_crosses(vertices, faces))
+    first, second, _ = _sides(vertices, faces)
+    return np.ascontiguousarray(_unit(_cross(first, second)).T)
 
 
 def corner_angles(vertices: npt.ArrayLike, faces: npt.NDArray[np.integer]) -> FloatArray:
     """Return the angles (t, 3), rad, at the corners of triangles; all zero for a triangle without area."""
-    corners = np.asarray(vertices, dtype=np.float64)[faces]
-    forward = np.roll(corners, -1, axis=1) - corners
-    backward = np.roll(corners, 1, axis=1) - corners
-    cosine = np.einsum("tcd,tcd->tc", forward, backward)
-    sine = np.linalg.norm(_face_crosses(vertices, faces), axis=-1)
-    return np.where(sine[:, None] > 0, np.arctan2(sine[:, None], cosine), 0.0)
+    sides = _sides(vertices, faces)
+    cross = _cross(sides[0], sides[1])
+    return np.ascontiguousarray(_angles(sides, np.sqrt(_dot(cross, cross))).T)
+
+
+def _angles(sides: tuple[FloatArray, FloatArray, FloatArray], double_area: FloatArray) -> FloatArray:
+    """Return the angles (3, t) at the corners from the sides and twice the area."""
+    ab, bc, ca = sides
+    at_a, at_b = np.arctan2(double_area, -_dot(ab, ca)), np.arctan2(double_area, -_dot(bc, ab))
+    return np.where(double_area > 0, np.stack([at_a, at_b, np.pi - at_a - at_b]), 0.0)
 
 
 def vertex_normals(vertices: npt.ArrayLike, faces: npt.NDArray[np.integer]) -> FloatArray:
@@ -190,13 +203,18 @@ def vertex_normals(vertices: npt.ArrayLike, faces: npt.NDArray[np.integer]) -> F
     -------
     (n, 3); zero at vertices without a face of some area.
     """
-    vertices = np.asarray(vertices, dtype=np.float64)
-    corner_index = np.asarray(faces).reshape(-1)
-    weighted = (corner_angles(vertices, faces)[:, :, None] * face_normals(vertices, faces)[:, None, :]).reshape(-1, 3)
-    summed: FloatArray = np.zeros((len(vertices), 3))
+    faces = np.asarray(faces).reshape(-1, 3)
+    sides = _sides(vertices, faces)
+    cross = _cross(sides[0], sides[1])
+    double_area = np.sqrt(_dot(cross, cross))
+    normals = cross / np.where(double_area > 0, double_area, 1.0)
+    angles = _angles(sides, double_area)
+    corner_index = faces.T.reshape(-1)
+    count = len(np.asarray(vertices))
+    summed: FloatArray = np.zeros((3, count))
     for axis in range(3):
-        summed[:, axis] = np.bincount(corner_index, weights=weighted[:, axis], minlength=len(vertices))
-    return _unit(summed)
+        summed[axis] = np.bincount(corner_index, weights=(angles * normals[axis]).reshape(-1), minlength=count)
+    return np.ascontiguousarray(_unit(summed).T)
 
 
 def half_edges(polygons: npt.NDArray[np.integer]) -> tuple[IntArray, IntArray]:
