@@ -1,0 +1,116 @@
+"""The Gaussian around the mode: marginal precision of the identity, focal lengths, and photos that do not belong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+
+from cephalon.fit.problem import Problem
+from cephalon.fit.solver import Solution, System, at_bound, normal_equations
+
+Float = NDArray[np.float64]
+
+_LEAST_PRECISION = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Gaussian:
+    """What a mode's curvature says.
+
+    Attributes
+    ----------
+    sqrt_precision : (k, k) upper triangular R, R^T R = marginal precision of the identity.
+    focal_sigma : per photo, sd of the log focal length.
+    disagreement : per photo, how far its own identity lies from that of all the others: chi-square over its
+        expectation; 0 for a single photo.
+    """
+
+    sqrt_precision: Float
+    focal_sigma: tuple[float, ...]
+    disagreement: tuple[float, ...]
+
+
+def gaussian(problem: Problem, solution: Solution) -> Gaussian:
+    """Return the Laplace approximation at the solver's mode."""
+    state, layout = solution.state, problem.layout
+    system = normal_equations(solution.factors, state, layout, exact=True)
+    blocks = [_own_block(system, problem, solution, p) for p in range(len(state.photos))]
+    precision = system.shared.copy()
+    for block in blocks:
+        precision -= block.cross @ cho_solve(block.factor, block.cross.T, check_finite=False)
+    precision = (precision + precision.T) / 2
+    k = layout.modes
+    identity = precision[:k, :k] - np.outer(precision[:k, k], precision[k, :k]) / precision[k, k]
+    upper = np.linalg.cholesky(identity).T
+    shared = cho_factor(precision, lower=True, check_finite=False)
+    focal = []
+    for block in blocks:
+        unit = (block.use == layout.focal).astype(float)
+        if not unit.any():
+            focal.append(0.0)
+            continue
+        column = cho_solve(block.factor, unit, check_finite=False)
+        through = block.cross @ column
+        focal.append(float(np.sqrt(unit @ column + through @ cho_solve(shared, through, check_finite=False))))
+    return Gaussian(
+        sqrt_precision=upper,
+        focal_sigma=tuple(focal),
+        disagreement=_disagreement(problem, solution, precision) if len(blocks) > 1 else (0.0,),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _OwnBlock:
+    """The free unknowns of one photo: their places, Cholesky factor, and coupling to the shared ones."""
+
+    use: NDArray[np.intp]
+    factor: tuple[Float, bool]
+    cross: Float
+
+
+def _own_block(system: System, problem: Problem, solution: Solution, p: int) -> _OwnBlock:
+    """Return a photo's block with bounds as soft walls.
+
+    A coefficient that a slope g presses against its bound has nearly the density g exp(-g e), whose variance is 1
+    / g^2: it stays in the Gaussian with that much more precision, neither free nor known exactly.
+    """
+    own, gradient = system.own[p].copy(), system.own_gradient[p]
+    stuck = at_bound(system, solution.state, problem.layout, p)
+    own[np.diag_indices_from(own)] += np.where(stuck, gradient**2, 0.0) + _LEAST_PRECISION
+    use = np.flatnonzero(problem.free[p])
+    factor = cho_factor(own[np.ix_(use, use)], lower=True, check_finite=False)
+    return _OwnBlock(use=use, factor=factor, cross=system.cross[p][:, use])
+
+
+def _disagreement(problem: Problem, solution: Solution, precision: Float) -> tuple[float, ...]:
+    """Return for each photo the chi-square between its identity and the others', over its expectation.
+
+    With L_p the information of photo p on the shared unknowns, g_p its slope at the joint mode and L the precision
+    of all: without p the mode moves by (L - L_p)^-1 g_p, alone p's moves by -L_p^+ g_p. The distance between both
+    is judged in the directions that p itself sees (information above 1, the prior's own).
+    """
+    layout = problem.layout
+    k = layout.modes
+    found = []
+    for p in range(len(problem.free)):
+        system = normal_equations(solution.factors, solution.state, layout, exact=True, only=p)
+        block = _own_block(system, problem, solution, p)
+        together = cho_solve(block.factor, np.column_stack([block.cross.T, system.own_gradient[p][block.use]]))
+        own = (system.shared - block.cross @ together[:, :-1])[:k, :k]
+        slope = (system.shared_gradient - block.cross @ together[:, -1])[:k]
+        values, vectors = np.linalg.eigh((own + own.T) / 2)
+        seen = values > 1.0
+        if not seen.any():
+            found.append(0.0)
+            continue
+        axes, information = vectors[:, seen], values[seen]
+        others = precision[:k, :k] - (own + own.T) / 2
+        values, vectors = np.linalg.eigh(others)
+        inverse = (vectors / np.maximum(values, 0.5)) @ vectors.T  # the prior alone gives 1
+        apart = axes.T @ (inverse @ slope) + (axes.T @ slope) / information
+        spread = axes.T @ inverse @ axes + np.diag(1.0 / information)
+        found.append(float(apart @ np.linalg.solve(spread, apart)) / int(seen.sum()))
+    return tuple(found)

@@ -1,0 +1,97 @@
+"""What every factor gives the solver: whitened residuals in groups, their Jacobian, and a loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cephalon.fit.unknowns import State
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Terms:
+    """Whitened residuals of one factor at one state.
+
+    Attributes
+    ----------
+    residual : (g, d): g independent groups of d numbers, each N(0, I) if the factor's sigma is right.
+    jacobian : (g d, c) derivative with respect to the unknowns named by `columns`.
+    columns : places of these c unknowns in the vector (shared unknowns, then the photo's own).
+    nu : degrees of freedom of a d-variate Student-t over each group; None for a Gaussian.
+    """
+
+    residual: Float
+    jacobian: Float
+    columns: slice | NDArray[np.intp]
+    nu: float | None = None
+
+
+class Factor(Protocol):
+    """One source of knowledge. A new estimator is a new factor, and nothing else changes.
+
+    `photo` is the photo whose unknowns the factor touches, or None for shared unknowns alone.
+    """
+
+    @property
+    def photo(self) -> int | None:
+        """The photo, or None."""
+        ...
+
+    def held(self, state: State, slack: float) -> Factor:
+        """Return the factor with whatever it holds constant during a step brought up to date.
+
+        `slack` in [0, 1] adds that share of the prior's own variance to the noise: 1 for the very first step, when the
+        head is still the mean head and far points are no outliers, 0 at the end.
+        """
+        ...
+
+    def residual(self, state: State) -> tuple[Float, float | None]:
+        """Return the residuals (g, d) and nu alone."""
+        ...
+
+    def terms(self, state: State) -> Terms:
+        """Return residuals and Jacobian."""
+        ...
+
+
+def loss(residual: Float, nu: float | None) -> float:
+    """Return the energy of residuals (g, d), in nats: r^2 / 2, or (nu + d) / 2 log(1 + r^2 / nu) for a Student-t."""
+    square = np.einsum("gd,gd->g", residual, residual)
+    if nu is None:
+        return 0.5 * float(square.sum())
+    return 0.5 * (nu + residual.shape[1]) * float(np.log1p(square / nu).sum())
+
+
+def group_weights(residual: Float, nu: float | None) -> Float:
+    """Return the weight (g,) of each group in the quadratic that touches the loss from above (iterated reweighting)."""
+    if nu is None:
+        return np.ones(len(residual))
+    square = np.einsum("gd,gd->g", residual, residual)
+    return (nu + residual.shape[1]) / (nu + square)
+
+
+def gauss_newton(terms: Terms, *, exact: bool = False) -> tuple[Float, Float]:
+    """Return rows r (m,) and J (m, c) such that J^T r is the gradient and J^T J the model of the Hessian.
+
+    By default J^T J majorises the loss, which makes a step safe. With `exact` it has the loss's own curvature
+    (residuals taken as linear), cut off at 0.1 of that bound where a Student-t bends the other way: what a posterior
+    needs.
+    """
+    g, d = terms.residual.shape
+    if terms.nu is None:
+        return terms.residual.reshape(-1), terms.jacobian
+    root = np.sqrt(group_weights(terms.residual, terms.nu))
+    residual = root[:, None] * terms.residual
+    jacobian = terms.jacobian.reshape(g, d, -1) * root[:, None, None]
+    if exact:
+        square = np.einsum("gd,gd->g", terms.residual, terms.residual)
+        shrink = 1 - np.sqrt(np.clip((terms.nu - square) / (terms.nu + square), 0.1, None))
+        unit = terms.residual / np.sqrt(np.maximum(square, 1e-30))[:, None]
+        along = np.einsum("gd,gdc->gc", unit, jacobian)
+        jacobian -= (shrink[:, None] * unit)[:, :, None] * along[:, None, :]
+    return residual.reshape(-1), jacobian.reshape(g * d, -1)
