@@ -50,7 +50,9 @@ class PlyFile:
     comments: tuple[str, ...] = ()
 
 
-def ply_bytes(mesh: Mesh, attributes: Mapping[str, npt.ArrayLike] | None = None, *, comment: str = "") -> bytes:
+def ply_bytes(
+    mesh: Mesh, attributes: Mapping[str, npt.ArrayLike] | None = None, *, comment: str = "", quads: bool = False
+) -> bytes:
     """Return a mesh in mm as a binary little-endian PLY file.
 
     Parameters
@@ -58,6 +60,7 @@ def ply_bytes(mesh: Mesh, attributes: Mapping[str, npt.ArrayLike] | None = None,
     mesh : positions are stored as float32; uv and groups are not stored.
     attributes : (n,) numbers at the vertices by name, stored as float32; the names have no blanks.
     comment : lines for the header.
+    quads : keep quads; otherwise every polygon is written as triangles, since some readers take no mixture.
 
     Raises
     ------
@@ -75,13 +78,21 @@ def ply_bytes(mesh: Mesh, attributes: Mapping[str, npt.ArrayLike] | None = None,
     lines = ["ply", "format binary_little_endian 1.0", "comment units: mm"]
     lines += [f"comment {line}".rstrip() for line in comment.splitlines()]
     lines += [f"element vertex {count}", *(f"property float {name}" for name in names)]
-    lines += [f"element face {len(mesh.polygons)}", "property list uchar int vertex_indices", "end_header"]
+    polygons = mesh.polygons
+    if not quads:
+        polygons = np.concatenate([mesh.faces, np.full((len(mesh.faces), 1), -1, np.int32)], axis=1)
+    lines += [f"element face {len(polygons)}", "property list uchar int vertex_indices", "end_header"]
     header = ("\n".join(lines) + "\n").encode("ascii", errors="replace")
-    return header + np.stack(columns, axis=1).tobytes() + _polygon_bytes(mesh.polygons)
+    return header + np.stack(columns, axis=1).tobytes() + _polygon_bytes(polygons)
 
 
 def write_ply(
-    path: StrPath, mesh: Mesh, attributes: Mapping[str, npt.ArrayLike] | None = None, *, comment: str = ""
+    path: StrPath,
+    mesh: Mesh,
+    attributes: Mapping[str, npt.ArrayLike] | None = None,
+    *,
+    comment: str = "",
+    quads: bool = False,
 ) -> None:
     """Write `ply_bytes` in one step.
 
@@ -90,7 +101,7 @@ def write_ply(
     InputError
         As `ply_bytes` and `atomic.write_bytes`.
     """
-    write_bytes(path, ply_bytes(mesh, attributes, comment=comment))
+    write_bytes(path, ply_bytes(mesh, attributes, comment=comment, quads=quads))
 
 
 def read_ply(path: StrPath, *, unit: str | None = None, max_bytes: int = MAX_PLY_BYTES) -> PlyFile:
