@@ -108,11 +108,16 @@ class GlbFile:
     @property
     def bounding_box_m(self) -> FloatArray:
         """Lowest and highest corner, (2, 3) metres, at rest; zeros for a file without triangles."""
+        return self.bounds_mm / _MM_PER_M
+
+    @property
+    def bounds_mm(self) -> FloatArray:
+        """Lowest and highest corner, (2, 3) mm, at rest; zeros for a file without triangles."""
         if not self.primitives:
             return np.zeros((2, 3))
         low = np.min([primitive.positions.min(axis=0) for primitive in self.primitives], axis=0)
         high = np.max([primitive.positions.max(axis=0) for primitive in self.primitives], axis=0)
-        return np.stack([low, high]) / _MM_PER_M
+        return np.stack([low, high])
 
     def mesh(self) -> Mesh:
         """Return all primitives as one mesh in mm, vertices in file order, one group for each primitive.
