@@ -34,19 +34,14 @@ from pathlib import Path
 import numpy as np
 from scipy import sparse
 
-from builders.head.eyes import Eyeball, affine_weights, fit_sphere, make_eyeball
+from builders.head.eyes import affine_weights, fit_sphere, make_eyeball
+from builders.head.teeth import LOWER, UPPER, make_arch
 
 MM_PER_UNIT = 100.0
 """MakeHuman stores decimetres."""
 
-COLLAR_START = 1524
-"""hm08 vertex on the front midline through which the collar's edge loop runs."""
-
-TRAGION_LEFT = 12054
-"""hm08 vertex at the notch above the left tragus."""
-
-ORBITALE_LEFT = 11857
-"""hm08 vertex at the lowest point of the left orbit's lower margin."""
+ACTIONS = "faceunits/"
+"""Prefix of the names of facial actions among the targets."""
 
 PART_NAMES = (
     "skin",
@@ -71,7 +66,9 @@ PART_GROUPS = {
 }
 """hm08 face groups of every part but the skin."""
 
-EYES = ("left_eye", "right_eye")
+UPPER_TEETH_FROM_LIPS_MM = np.array([0.0, -1.6, -1.5])
+LOWER_TEETH_FROM_LIPS_MM = np.array([0.0, 0.5, -4.7])
+"""Biting edge of the front teeth from the mean of the lips' inner edge on the base mesh, head frame."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +107,7 @@ class HeadBase:
     symmetry : (n,) int32, the vertex on the other side.
     hm08_index : (n,) int32, the hm08 vertex behind each vertex, -1 where it is a blend of several.
     operator : (n, 19158) sparse; ``operator @ hm08_vertices`` are the asset's vertices.
+    motion_operator : (n, 19158) sparse, the same for facial actions: they leave eyeballs and upper teeth alone.
     """
 
     vertices: np.ndarray
@@ -122,6 +120,7 @@ class HeadBase:
     symmetry: np.ndarray
     hm08_index: np.ndarray
     operator: sparse.csr_matrix
+    motion_operator: sparse.csr_matrix
 
     def target(self, name: str) -> np.ndarray:
         """Offsets of one shape target on the asset's vertices.
@@ -134,7 +133,8 @@ class HeadBase:
         -------
         (n, 3) float64, mm, MakeHuman's axes.
         """
-        return self.operator @ hm08_target(name)
+        operator = self.motion_operator if name.startswith(ACTIONS) else self.operator
+        return operator @ hm08_target(name)
 
     def part(self, name: str) -> tuple[slice, slice]:
         """Vertex and polygon slices of a part."""
@@ -186,7 +186,7 @@ def target_files() -> dict[str, Path]:
     """
     roots = {
         "": data_folder() / "mpfb2" / "targets",
-        "faceunits/": data_folder() / "faceunits01" / "targets" / "faceunits",
+        ACTIONS: data_folder() / "faceunits01" / "targets" / "faceunits",
     }
     found = {}
     for prefix, root in roots.items():
@@ -254,25 +254,27 @@ def load_base() -> HeadBase:
     hm08 = load_hm08()
     skin_rows = _above_collar(hm08.polygons["body"], hm08.vertices)
     skin = hm08.polygons["body"][skin_rows]
-    pieces = [_selected(skin, hm08, "skin")]
-    eyeball = make_eyeball()
-    for name in PART_NAMES[1:]:
-        if name in EYES:
-            pieces.append(_eye(name, eyeball, hm08))
-        else:
-            pieces.append(_selected(np.concatenate([hm08.polygons[g] for g in PART_GROUPS[name]]), hm08, name))
-    starts = np.cumsum([0] + [piece.operator.shape[0] for piece in pieces])
-    polygon_ends = np.cumsum([0] + [len(piece.polygons) for piece in pieces])
+    pieces = {"skin": _selected(skin, hm08)}
+    for side in ("left", "right"):
+        pieces[f"{side}_eye"] = _eye(hm08, right=side == "right")
+        groups = PART_GROUPS[f"{side}_lashes"]
+        pieces[f"{side}_lashes"] = _selected(np.concatenate([hm08.polygons[group] for group in groups]), hm08)
+    pieces["upper_teeth"] = _teeth(hm08, upper=True)
+    pieces["lower_teeth"] = _teeth(hm08, upper=False)
+    pieces["tongue"] = _selected(hm08.polygons[PART_GROUPS["tongue"][0]], hm08)
+
+    ordered = [pieces[name] for name in PART_NAMES]
+    starts = np.cumsum([0] + [piece.operator.shape[0] for piece in ordered])
+    polygon_ends = np.cumsum([0] + [len(piece.polygons) for piece in ordered])
     polygons = np.concatenate(
-        [np.where(piece.polygons < 0, -1, piece.polygons + start) for piece, start in zip(pieces, starts, strict=False)]
+        [np.where(piece.polygons < 0, -1, piece.polygons + at) for piece, at in zip(ordered, starts[:-1], strict=True)]
     )
-    operator = sparse.vstack([piece.operator for piece in pieces], format="csr")
+    operator = sparse.vstack([piece.operator for piece in ordered], format="csr")
     vertices = operator @ hm08.vertices
-    symmetry = _symmetry(pieces, starts, hm08.mirror)
+    symmetry = _symmetry(pieces, dict(zip(PART_NAMES, starts[:-1].tolist(), strict=True)), hm08.mirror)
     used_uv, uv_flat = np.unique(hm08.polygons_uv["body"][skin_rows], return_inverse=True)
     skin_uv = uv_flat.reshape(-1, 4).astype(np.int32)
-    turn = _quad_turns(polygons, vertices, symmetry)
-    columns = (np.arange(4) + turn[:, None]) % 4
+    columns = (np.arange(4) + _quad_turns(polygons, vertices, symmetry)[:, None]) % 4
     return HeadBase(
         vertices=vertices,
         polygons=np.take_along_axis(polygons, columns, axis=1).astype(np.int32),
@@ -282,66 +284,103 @@ def load_base() -> HeadBase:
         part_vertices=np.stack([starts[:-1], starts[1:]], axis=1).astype(np.int32),
         part_polygons=np.stack([polygon_ends[:-1], polygon_ends[1:]], axis=1).astype(np.int32),
         symmetry=symmetry,
-        hm08_index=np.concatenate([piece.hm08_index for piece in pieces]).astype(np.int32),
+        hm08_index=np.concatenate([piece.hm08_index for piece in ordered]).astype(np.int32),
         operator=operator,
+        motion_operator=sparse.vstack([piece.motion for piece in ordered], format="csr"),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Piece:
-    """A part before it is joined: vertices as a map (n, 19158) of hm08's, polygons (m, 4), own numbering."""
+    """A part before it is joined, with its own numbering.
 
-    name: str
+    Attributes
+    ----------
+    operator : (n, 19158), the vertices as a map of hm08's, through all shapes of people.
+    motion : (n, 19158), how they follow hm08 through facial actions.
+    polygons : (m, 4), -1 as fourth corner of a triangle.
+    hm08_index : (n,), -1 where a vertex is a blend.
+    mirror : (n,), the mirror image in the same numbering of this part or of its twin; None follows hm08's table.
+    """
+
     operator: sparse.csr_matrix
+    motion: sparse.csr_matrix
     polygons: np.ndarray
     hm08_index: np.ndarray
     mirror: np.ndarray | None = None
 
 
-def _selected(polygons: np.ndarray, hm08: Hm08, name: str) -> _Piece:
+def _selected(polygons: np.ndarray, hm08: Hm08) -> _Piece:
     """A part made of hm08's own polygons, vertices in ascending order."""
     index, local = np.unique(polygons, return_inverse=True)
-    rows = np.arange(len(index))
-    operator = sparse.csr_matrix((np.ones(len(index)), (rows, index)), shape=(len(index), len(hm08.vertices)))
-    return _Piece(name=name, operator=operator, polygons=local.reshape(-1, 4), hm08_index=index)
+    operator = _scattered(np.ones((len(index), 1)), index[:, None], hm08)
+    return _Piece(operator=operator, motion=operator, polygons=local.reshape(-1, 4), hm08_index=index)
 
 
-def _eye(name: str, eyeball: Eyeball, hm08: Hm08) -> _Piece:
-    """An eyeball bound to MakeHuman's; the right one is the left one's mirror image."""
-    left = np.unique(hm08.polygons[PART_GROUPS["left_eye"][0]])
-    cage = hm08.vertices[left]
-    centre, radius = fit_sphere(cage)
-    weights = affine_weights((cage - centre) / radius, eyeball.points)
+def _scattered(weights: np.ndarray, columns: np.ndarray, hm08: Hm08) -> sparse.csr_matrix:
+    """Sparse rows (n, 19158) of weights (n, c) at hm08 vertices (n, c) or (c,)."""
+    columns = np.broadcast_to(columns, weights.shape)
+    rows = np.repeat(np.arange(len(weights)), weights.shape[1])
+    shape = (len(weights), len(hm08.vertices))
+    return sparse.csr_matrix((weights.ravel(), (rows, columns.ravel())), shape=shape)
+
+
+def _eye(hm08: Hm08, *, right: bool) -> _Piece:
+    """An eyeball bound to MakeHuman's; the right one is the left one's mirror image. Facial actions leave it."""
+    eyeball = make_eyeball()
+    cage_index = np.unique(hm08.polygons[PART_GROUPS["left_eye"][0]])
+    centre, radius = fit_sphere(hm08.vertices[cage_index])
+    weights = affine_weights((hm08.vertices[cage_index] - centre) / radius, eyeball.points)
     polygons = eyeball.polygons
-    cage_index = left
-    if name == "right_eye":
-        cage_index = hm08.mirror[left]
-        quad = polygons[:, 3] >= 0
-        polygons = np.where(quad[:, None], polygons[:, [0, 3, 2, 1]], polygons[:, [0, 2, 1, 3]])
-    rows = np.repeat(np.arange(len(weights)), len(cage_index))
-    columns = np.tile(cage_index, len(weights))
-    operator = sparse.csr_matrix((weights.ravel(), (rows, columns)), shape=(len(weights), len(hm08.vertices)))
+    if right:
+        cage_index = hm08.mirror[cage_index]
+        polygons = np.where(polygons[:, 3:] >= 0, polygons[:, [0, 3, 2, 1]], polygons[:, [0, 2, 1, 3]])
+    operator = _scattered(weights, cage_index, hm08)
+    count = np.arange(len(weights))
+    return _Piece(operator=operator, motion=0 * operator, polygons=polygons, hm08_index=0 * count - 1, mirror=count)
+
+
+def _teeth(hm08: Hm08, *, upper: bool) -> _Piece:
+    """A row of teeth: shape and size follow MakeHuman's helper affinely, the place follows the lips' inner edge.
+
+    Facial actions move it with the helper alone, so the upper row stands still and the lower follows the jaw.
+    """
+    arch = make_arch(UPPER if upper else LOWER, upper=upper)
+    lips = np.array(load_landmarks()["loops"]["mouth"])
+    to_head = hm08_head_frame()
+    anchor = to_head.points(hm08.vertices[lips]).mean(axis=0) * [0, 1, 1]
+    place = anchor + (UPPER_TEETH_FROM_LIPS_MM if upper else LOWER_TEETH_FROM_LIPS_MM)
+    cage_index = np.unique(hm08.polygons[PART_GROUPS["upper_teeth" if upper else "lower_teeth"][0]])
+    cage = to_head.points(hm08.vertices[cage_index])
+    motion = _symmetric_rows(affine_weights(cage, place + arch.points), cage_index, arch.mirror, hm08)
+    of_anchor = _symmetric_rows(affine_weights(cage, anchor[None]), cage_index, np.zeros(1, dtype=int), hm08)
+    lip_mean = _scattered(np.full((1, len(lips)), 1 / len(lips)), lips, hm08)
+    every = sparse.csr_matrix(np.ones((len(arch.points), 1)))
     return _Piece(
-        name=name, operator=operator, polygons=polygons, hm08_index=np.full(len(weights), -1), mirror=eyeball.mirror
+        operator=(motion + every @ (lip_mean - of_anchor)).tocsr(),
+        motion=motion,
+        polygons=arch.polygons,
+        hm08_index=np.full(len(arch.points), -1),
+        mirror=arch.mirror,
     )
 
 
-def _symmetry(pieces: list[_Piece], starts: np.ndarray, hm08_mirror: np.ndarray) -> np.ndarray:
+def _symmetric_rows(weights: np.ndarray, index: np.ndarray, mirror: np.ndarray, hm08: Hm08) -> sparse.csr_matrix:
+    """Rows (n, 19158) of weights (n, c) at hm08 vertices (c,), made exactly mirror-symmetric."""
+    mirrored = _scattered(weights[mirror], hm08.mirror[index], hm08)
+    return 0.5 * (_scattered(weights, index, hm08) + mirrored)
+
+
+def _symmetry(pieces: dict[str, _Piece], starts: dict[str, int], hm08_mirror: np.ndarray) -> np.ndarray:
     """Mirror table of the joined vertices (n,) int32."""
-    start_of = {piece.name: int(start) for piece, start in zip(pieces, starts, strict=False)}
     tables = []
-    for piece in pieces:
-        other = piece.name
-        if piece.name.startswith("left_"):
-            other = "right_" + piece.name.removeprefix("left_")
-        elif piece.name.startswith("right_"):
-            other = "left_" + piece.name.removeprefix("right_")
-        twin = next(p for p in pieces if p.name == other)
-        if piece.mirror is not None:
-            table = np.arange(len(piece.hm08_index))
-        else:
-            table = np.searchsorted(twin.hm08_index, hm08_mirror[piece.hm08_index])
-        tables.append(start_of[other] + table)
+    for name in PART_NAMES:
+        side, _, rest = name.partition("_")
+        other = {"left": f"right_{rest}", "right": f"left_{rest}"}.get(side, name)
+        table = pieces[name].mirror
+        if table is None:
+            table = np.searchsorted(pieces[other].hm08_index, hm08_mirror[pieces[name].hm08_index])
+        tables.append(starts[other] + table)
     return np.concatenate(tables).astype(np.int32)
 
 
@@ -369,10 +408,24 @@ def head_frame(base: HeadBase, vertices: np.ndarray) -> RigidMap:
     ----------
     vertices : (n, 3) mm, in any frame.
     """
-    mirror = load_hm08().mirror
-    left_tragion, right_tragion, left_orbitale, right_orbitale = vertices[
-        base.asset_index([TRAGION_LEFT, mirror[TRAGION_LEFT], ORBITALE_LEFT, mirror[ORBITALE_LEFT]])
-    ]
+    return _frankfurt(vertices[base.asset_index(_frankfurt_marks())])
+
+
+def hm08_head_frame() -> RigidMap:
+    """The rigid map of the neutral base mesh into the head frame."""
+    return _frankfurt(load_hm08().vertices[_frankfurt_marks()])
+
+
+def _frankfurt_marks() -> list[int]:
+    """hm08 vertices: left and right tragion, left and right orbitale."""
+    marks, mirror = load_landmarks()["vertices"], load_hm08().mirror
+    tragion, orbitale = marks["left_tragion"], marks["left_orbitale"]
+    return [tragion, int(mirror[tragion]), orbitale, int(mirror[orbitale])]
+
+
+def _frankfurt(marks: np.ndarray) -> RigidMap:
+    """Head frame of left and right tragion, left and right orbitale (4, 3)."""
+    left_tragion, right_tragion, left_orbitale, right_orbitale = marks
     origin = (left_tragion + right_tragion) / 2
     x = left_tragion - right_tragion
     x = x / np.linalg.norm(x)
@@ -381,6 +434,12 @@ def head_frame(base: HeadBase, vertices: np.ndarray) -> RigidMap:
     z = z / np.linalg.norm(z)
     rotation = np.stack([x, np.cross(z, x), z])
     return RigidMap(rotation=rotation, translation=-rotation @ origin)
+
+
+@cache
+def load_landmarks() -> dict:
+    """The hand-made table of named hm08 vertices and loops."""
+    return json.loads((Path(__file__).parent / "landmarks.json").read_text(encoding="utf-8"))
 
 
 def read_rig_weights() -> dict[str, np.ndarray]:
@@ -422,12 +481,13 @@ def _edge_loop(
     polygons_of_edge: dict[frozenset[int], list[int]],
     vertices: np.ndarray,
 ) -> list[int]:
-    """The closed edge loop around the neck through ``COLLAR_START``, walking straight on at each vertex."""
-    loop = [COLLAR_START, max(neighbours[COLLAR_START], key=lambda v: vertices[v, 0])]
+    """The closed edge loop around the neck through its front vertex, walking straight on at each vertex."""
+    start = load_landmarks()["vertices"]["collar_front"]
+    loop = [start, max(neighbours[start], key=lambda v: vertices[v, 0])]
     while True:
         previous, current = loop[-2:]
         beside = {int(v) for row in polygons_of_edge[frozenset((previous, current))] for v in polygons[row]}
         (ahead,) = neighbours[current] - beside
-        if ahead == COLLAR_START:
+        if ahead == start:
             return loop
         loop.append(ahead)

@@ -14,20 +14,22 @@ import numpy as np
 
 SEGMENTS = 24
 
-IRIS_ANGLE_DEG = 23.0
-"""Angle between gaze axis and iris border; gives the iris its 11.7 mm on the mean head's eyeball."""
+IRIS_ANGLE_DEG = 28.9
+"""Angle between gaze axis and iris border: 11.7 mm across on a ball of 12.1 mm radius."""
 
-PUPIL_ANGLE_DEG = 8.0
+PUPIL_ANGLE_DEG = 10.0
 
-CORNEA_ANGLE_DEG = 26.0
+CORNEA_ANGLE_DEG = 33.0
 """Where the corneal bulge runs out into the sclera."""
 
 CORNEA_BULGE = 0.045
 """Height of the bulge at the apex, relative to the ball's radius."""
 
 RING_ANGLES_DEG = (
-    4.0, PUPIL_ANGLE_DEG, 13.0, 18.0, IRIS_ANGLE_DEG, CORNEA_ANGLE_DEG, 31.0, 38.0, 46.0, 56.0, 68.0, 82.0, 98.0, 116.0, 136.0, 158.0,
+    5.0, PUPIL_ANGLE_DEG, 16.0, 22.5, IRIS_ANGLE_DEG, CORNEA_ANGLE_DEG,
+    39.0, 46.0, 55.0, 66.0, 80.0, 100.0, 125.0, 152.0,
 )  # fmt: skip
+"""Angles of the vertex rings from the gaze axis."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,6 @@ class Eyeball:
     uv : (k, 2), the gaze axis at (0.5, 0.5), distance from it proportional to the angle (0.48 at the back).
     polygons_uv : (m, 4) int32.
     angles_deg : (n,) angle from the gaze axis.
-    mirror : (n,) int32, the vertex at -x.
     """
 
     points: np.ndarray
@@ -49,7 +50,6 @@ class Eyeball:
     uv: np.ndarray
     polygons_uv: np.ndarray
     angles_deg: np.ndarray
-    mirror: np.ndarray
 
 
 def make_eyeball() -> Eyeball:
@@ -80,15 +80,12 @@ def make_eyeball() -> Eyeball:
     all_uv = all_polygons.copy()
     all_uv[-SEGMENTS:, 1] = back + this
 
-    opposite = (SEGMENTS // 2 - this) % SEGMENTS
-    mirror = np.concatenate([[0], *(1 + ring * SEGMENTS + opposite for ring in range(len(rings))), [back]])
     return Eyeball(
         points=direction * radius[:, None],
         polygons=all_polygons,
         uv=np.concatenate([uv[:back], rim]),
         polygons_uv=all_uv,
         angles_deg=np.rad2deg(theta),
-        mirror=mirror.astype(np.int32),
     )
 
 

@@ -1,7 +1,7 @@
 """Texture coordinates of the parts: each has the unit square for itself.
 
-Eyeballs are radial about the gaze axis; teeth and lashes are strips; the tongue has its upper side on the
-left and its lower side on the right.
+Eyeballs are radial about the gaze axis; teeth (gum below v = 0.35) and lashes are strips; the tongue has its
+upper side on the left and its lower side on the right.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import numpy as np
 
 from builders.head.base import PART_GROUPS, HeadBase, load_hm08
 from builders.head.eyes import make_eyeball
+from builders.head.teeth import LOWER, UPPER, make_arch
 
 
 def unwrap_part(base: HeadBase, name: str, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -31,7 +32,8 @@ def unwrap_part(base: HeadBase, name: str, points: np.ndarray) -> tuple[np.ndarr
     if name.endswith("_eye"):
         return _eye_chart(polygons, mirrored=name == "right_eye")
     if name.endswith("_teeth"):
-        return _strip_chart(polygons), polygons.astype(np.int32)
+        arch = make_arch(UPPER if name == "upper_teeth" else LOWER, upper=name == "upper_teeth")
+        return arch.uv, polygons.astype(np.int32)
     if name.endswith("_lashes"):
         return _lash_chart(base, name), polygons.astype(np.int32)
     return _two_sided_chart(polygons, points[vertices])
@@ -87,15 +89,6 @@ def _eye_chart(polygons: np.ndarray, *, mirrored: bool) -> tuple[np.ndarray, np.
     return eyeball.uv * [-1, 1] + [1, 0], turned.astype(np.int32)
 
 
-def _strip_chart(polygons: np.ndarray) -> np.ndarray:
-    """Chart (n, 2) of a row of teeth: u along the arch, v from the inner gum over the edge to the outer gum."""
-    uv = _unit_grid(grid_coordinates(polygons), (0.02, 0.98), (0.02, 0.98))
-    first, last = uv[polygons[:, 2]] - uv[polygons[:, 0]], uv[polygons[:, 3]] - uv[polygons[:, 1]]
-    if (first[:, 0] * last[:, 1] - first[:, 1] * last[:, 0]).sum() < 0:
-        uv[:, 0] = 1 - uv[:, 0]
-    return uv
-
-
 def _unit_grid(coordinates: np.ndarray, u: tuple[float, float], v: tuple[float, float]) -> np.ndarray:
     """Rows of a grid spread over the range v, columns over the range u."""
     share = coordinates / coordinates.max(axis=0)
@@ -139,7 +132,7 @@ def _lash_chart(base: HeadBase, name: str) -> np.ndarray:
 
 
 def _two_sided_chart(polygons: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Chart of a flat body: what faces up projected into the left half, what faces down into the right half, tip down."""
+    """Chart of a flat body: what faces up in the left half, what faces down in the right, tip down."""
     normals = np.cross(
         points[polygons[:, 2]] - points[polygons[:, 0]], points[polygons[:, 3]] - points[polygons[:, 1]]
     )

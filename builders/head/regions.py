@@ -7,13 +7,11 @@ softened over the mesh so that their borders blend.
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
-
 import numpy as np
 from scipy import sparse
 
-from builders.head.base import HeadBase, head_frame
+from builders.head.base import HeadBase, head_frame, load_landmarks
+from builders.head.eyes import CORNEA_ANGLE_DEG, IRIS_ANGLE_DEG, PUPIL_ANGLE_DEG, make_eyeball
 
 FRONTAL_OUTLINES_MM = {
     "nose": [(0, 24), (7, 22), (10, 14), (13, 2), (21, -8), (22, -22), (17, -29), (0, -30)],
@@ -27,6 +25,14 @@ FACE_OUTLINE_MM = [
     (0, 50), (28, 50), (48, 44), (60, 30), (66, 8), (64, -18), (58, -45), (48, -66), (34, -82), (18, -93), (0, -96),
 ]  # fmt: skip
 """Outline of the face (brow to chin, cheek to cheek), as ``FRONTAL_OUTLINES_MM``."""
+
+EYE_ANGLES_DEG = {
+    "pupil": (0.0, PUPIL_ANGLE_DEG),
+    "iris": (0.0, IRIS_ANGLE_DEG),
+    "cornea": (0.0, CORNEA_ANGLE_DEG),
+    "sclera": (CORNEA_ANGLE_DEG, 180.0),
+}
+"""Regions of the eyeball, by the angle from its gaze axis; the cornea covers the iris, the iris the pupil."""
 
 REGION_NAMES = (
     "face",
@@ -52,11 +58,6 @@ REGION_NAMES = (
     "pupil",
 )
 """Names of the regions in their order."""
-
-
-def load_landmarks() -> dict:
-    """The hand-made table of named hm08 vertices and loops."""
-    return json.loads((Path(__file__).parent / "landmarks.json").read_text(encoding="utf-8"))
 
 
 def inside_loop(polygons: np.ndarray, loop: np.ndarray) -> np.ndarray:
@@ -155,6 +156,8 @@ def build_regions(base: HeadBase) -> dict[str, np.ndarray]:
     hidden = np.zeros(n_skin, dtype=bool)
     hidden[np.unique(skin[mouth_hole | sockets])] = True
     hidden[np.concatenate([lip_loop, lid_loops])] = False
+    mouth_inside = np.zeros(n_skin, dtype=bool)
+    mouth_inside[np.unique(skin[mouth_hole])] = True
     normals = _vertex_normals(points[:n_skin], skin)
     outer = ~hidden
     frontal = outer & (z > 30)
@@ -188,23 +191,39 @@ def build_regions(base: HeadBase) -> dict[str, np.ndarray]:
     for name in ("forehead", "brows", "eyes", "nose", "cheeks", "mouth", "chin", "jaw", "ears", "neck"):
         named |= hard[name]
     hard["skull"] = outer & ~named
-    for name, mask in cavities.items():
-        hard[name] = np.zeros(n_skin, dtype=bool)
-        hard[name][np.unique(skin[mask[skin_polygons]])] = True
     hard["nostrils"] = nostril
+    soft = {
+        "mouth_cavity": _depth_weight(skin, lip_loop, mouth_hole, n_skin),
+        "eye_sockets": _depth_weight(skin, lid_loops, sockets, n_skin),
+    }
+    hard["lips_upper"] |= (soft["mouth_cavity"] < 1) & mouth_inside & upper
+    hard["lips_lower"] |= (soft["mouth_cavity"] < 1) & mouth_inside & ~upper
 
     smooth = _smoothing(skin, n_skin)
-    crisp = {"lips_upper", "lips_lower", "mouth_cavity", "eye_sockets", "nostrils"}
+    crisp = {"lips_upper", "lips_lower", "nostrils"}
     regions = {}
     for name in REGION_NAMES:
         weight = np.zeros(len(base.vertices))
-        if name in hard:
+        if name in soft:
+            weight[:n_skin] = soft[name]
+        elif name in hard:
             values = hard[name].astype(np.float64)
             for _ in range(0 if name in crisp else 2):
                 values = smooth @ values
             weight[:n_skin] = values
+        elif name in EYE_ANGLES_DEG:
+            low, high = EYE_ANGLES_DEG[name]
+            angle = make_eyeball().angles_deg
+            for part in ("left_eye", "right_eye"):
+                weight[base.part(part)[0]] = (angle >= low - 1e-6) & (angle <= high + 1e-6)
         regions[name] = (weight + weight[base.symmetry]) / 2
     return regions
+
+
+def _depth_weight(polygons: np.ndarray, loops: np.ndarray, inside: np.ndarray, n_vertices: int) -> np.ndarray:
+    """Weights (n,) of a cavity: 0 on the wet edge of lips or lids (two rings inwards), 1 from the third ring on."""
+    rings = ring_numbers(polygons, loops, ~inside, n_vertices)
+    return np.where(rings < 999, np.clip((rings - 1) / 2, 0, 1), 0.0)
 
 
 def _inside_outline(x: np.ndarray, y: np.ndarray, outline: list[tuple[float, float]]) -> np.ndarray:

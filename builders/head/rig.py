@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
+from scipy.spatial import cKDTree
 
 from builders.head.base import HeadBase, load_hm08, read_rig_weights
 from builders.head.eyes import fit_sphere
+from builders.head.regions import cavity_polygons
 
 JOINT_NAMES = ("root", "neck", "head", "left_eye", "right_eye")
 JOINT_PARENTS = (-1, 0, 1, 2, 2)
@@ -117,10 +119,24 @@ def _weights(base: HeadBase, collar: np.ndarray) -> np.ndarray:
         weights[skin] = 0.5 * weights[skin] + 0.5 * (averaging @ weights[skin])
         weights[: skin.stop][pure_head] = [0, 0, 1, 0, 0]
     weights[collar] = fixed
+    _follow_the_outside(base, weights)
     for name in base.part_names[1:]:
         joint = name if name in JOINT_NAMES else "head"
         weights[base.part(name)[0], JOINT_NAMES.index(joint)] = 1.0
     return (weights + _swap_eyes(weights[base.symmetry])) / 2
+
+
+def _follow_the_outside(base: HeadBase, weights: np.ndarray) -> None:
+    """Give the mouth cavity the weights of the skin around it, lest its back pierce the neck when the head turns."""
+    skin = base.part("skin")[0]
+    hole = cavity_polygons(base)["mouth_cavity"][base.part("skin")[1]]
+    polygons = base.polygons[base.part("skin")[1]]
+    inside = np.unique(polygons[hole])
+    outside = np.setdiff1d(np.arange(skin.stop), inside)
+    distance, nearest = cKDTree(base.vertices[outside]).query(base.vertices[inside], k=12)
+    closeness = 1 / (distance + 2.0) ** 2
+    closeness /= closeness.sum(axis=1, keepdims=True)
+    weights[inside] = np.einsum("vk,vkj->vj", closeness, weights[outside[nearest]])
 
 
 def _swap_eyes(weights: np.ndarray) -> np.ndarray:

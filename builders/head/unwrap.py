@@ -18,7 +18,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from builders.head.base import HeadBase
-from builders.head.regions import ring_numbers
+from builders.head.regions import cavity_polygons, ring_numbers
 
 SEAM_TOP_Z_MM = 5.0
 """The seam climbs the back midline and ends where the crown has this z in the head frame."""
@@ -39,10 +39,9 @@ SCALES = {
 EFFORT = {"face": 4.0, "nostrils": 0.5}
 """Weight of a region's distortion; 1 elsewhere."""
 
-CAVITIES = ("mouth_cavity", "eye_sockets")
-"""Regions behind an opening: full size at the opening's edge, less with each ring of polygons inwards."""
-
 CAVITY_SHRINK_PER_RING = 0.25
+"""Mouth cavity and eye sockets have full size at the opening's edge, less with each ring of polygons inwards."""
+
 CAVITY_SCALE_MIN = 0.2
 CAVITY_EFFORT_MIN = 0.15
 
@@ -86,7 +85,7 @@ def unwrap_skin(base: HeadBase, points: np.ndarray, regions: dict[str, np.ndarra
     on_midline = base.symmetry[used] == used
     front = _front_midline(boundary, on_midline, xyz)
 
-    depth = _cavity_depth(polygons, regions)
+    depth = _cavity_depth(base, polygons)
     scale, effort = _targets(regions, used, faces, depth[used])
     uv = _tutte(faces, boundary, front)
     uv = _slim(uv, xyz, faces, front, scale=scale, effort=effort, iterations=iterations)
@@ -123,7 +122,7 @@ def _boundary(faces: np.ndarray) -> np.ndarray:
     while (ahead := following[loop[-1]]) != loop[0]:
         loop.append(ahead)
     if len(loop) != len(following):
-        raise ValueError(f"the half skin should be a disk, but its boundary has {len(following)} edges in several loops")
+        raise ValueError(f"the half skin should be a disk, but its {len(following)} border edges form several loops")
     return np.array(loop)
 
 
@@ -137,13 +136,12 @@ def _front_midline(boundary: np.ndarray, on_midline: np.ndarray, xyz: np.ndarray
     return run[:length]
 
 
-def _cavity_depth(polygons: np.ndarray, regions: dict[str, np.ndarray]) -> np.ndarray:
+def _cavity_depth(base: HeadBase, polygons: np.ndarray) -> np.ndarray:
     """Rings of polygons inwards from the openings' edges, (n,) int; 0 on the outer skin and the edges."""
-    inside = np.maximum.reduce([regions[name] for name in CAVITIES])[: polygons.max() + 1] > 0.5
-    inner = inside[polygons].all(axis=1)
+    inner = np.logical_or.reduce(list(cavity_polygons(base).values()))[: len(polygons)]
     edge = np.intersect1d(polygons[inner], polygons[~inner])
-    rings = ring_numbers(polygons, edge, ~inner, len(inside))
-    return np.where(inside, rings, 0)
+    rings = ring_numbers(polygons, edge, ~inner, int(polygons.max()) + 1)
+    return np.where(rings < 999, rings, 0)
 
 
 def _targets(
