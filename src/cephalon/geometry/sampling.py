@@ -16,6 +16,9 @@ from cephalon.core import InputError
 
 FloatArray = npt.NDArray[np.floating]
 
+# Points handled at a time: what a chunk needs stays in the processor's cache.
+_CHUNK = 16384
+
 
 @overload
 def bilinear(image: npt.NDArray, points: npt.ArrayLike, *, gradient: Literal[False] = False) -> FloatArray: ...
@@ -53,28 +56,44 @@ def bilinear(
         raise InputError(f"points: expected shape (any, 2), got {place.shape}")
     if not np.isfinite(place).all():
         raise InputError("points: expected finite pixel positions, got NaN or infinity")
-    dtype = np.float32 if image.dtype == np.float32 else np.float64
-    height, width = image.shape[:2]
+    dtype = np.dtype(np.float32 if image.dtype == np.float32 else np.float64)
+    flat = image.reshape(image.shape[0] * image.shape[1], -1)
+    values = np.zeros((len(place), flat.shape[1]), dtype=dtype)
+    d_point = np.zeros((len(place), flat.shape[1], 2), dtype=dtype) if gradient else None
+    for start in range(0, len(place), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        slopes = None if d_point is None else d_point[part]
+        _bilinear_chunk(flat, image.shape[0], image.shape[1], place[part], values[part], slopes)
+    values = values.reshape(len(place), *image.shape[2:])
+    return values if d_point is None else (values, d_point.reshape(*values.shape, 2))
+
+
+def _bilinear_chunk(
+    flat: npt.NDArray,
+    height: int,
+    width: int,
+    place: npt.NDArray[np.float64],
+    values: FloatArray,
+    slopes: FloatArray | None,
+) -> None:
+    """Fill `values` (n, c), and `slopes` (n, c, 2) if wanted, from the pixels `flat` (h * w, c)."""
     limit = np.array([width - 1, height - 1], dtype=np.float64)
-    inner = (place >= 0.5) & (place < limit + 0.5)
     shifted = np.clip(place - 0.5, 0.0, limit)
     cell = np.minimum(shifted.astype(np.intp), np.maximum(limit.astype(np.intp) - 1, 0))
-    x0, y0 = cell[:, 0], cell[:, 1]
-    x1, y1 = np.minimum(x0 + 1, width - 1), np.minimum(y0 + 1, height - 1)
-    column_shape = (-1, *([1] * (image.ndim - 2)))
-    fx = (shifted[:, 0] - x0).astype(dtype).reshape(column_shape)
-    fy = (shifted[:, 1] - y0).astype(dtype).reshape(column_shape)
-    top_left, top_right = image[y0, x0].astype(dtype), image[y0, x1].astype(dtype)
-    low_left, low_right = image[y1, x0].astype(dtype), image[y1, x1].astype(dtype)
+    fraction = (shifted - cell).astype(values.dtype)
+    fx, fy = fraction[:, :1], fraction[:, 1:]
+    corner = cell[:, 1] * width + cell[:, 0]
+    right, down = min(1, width - 1), min(1, height - 1) * width
+    top_left, top_right, low_left, low_right = (
+        flat.take(corner + step, axis=0).astype(values.dtype, copy=False) for step in (0, right, down, right + down)
+    )
     top = top_left + fx * (top_right - top_left)
     low = low_left + fx * (low_right - low_left)
-    values = top + fy * (low - top)
-    if not gradient:
-        return values
-    along_x = (1 - fy) * (top_right - top_left) + fy * (low_right - low_left)
-    d_point = np.stack([along_x, low - top], axis=-1)
-    d_point *= inner.astype(dtype).reshape(-1, *([1] * (image.ndim - 2)), 2)
-    return values, d_point
+    values[...] = top + fy * (low - top)
+    if slopes is not None:
+        inner = (place >= 0.5) & (place < limit + 0.5)
+        slopes[..., 0] = ((1 - fy) * (top_right - top_left) + fy * (low_right - low_left)) * inner[:, :1]
+        slopes[..., 1] = (low - top) * inner[:, 1:]
 
 
 def halved(image: npt.NDArray) -> FloatArray:
