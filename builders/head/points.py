@@ -1,0 +1,396 @@
+"""Named point sets of the head model: ``mediapipe478``, ``ibug68``, ``now7`` and ``iso``.
+
+MediaPipe's points come from ``points_mediapipe478.json`` (see `builders.head.trace_mediapipe`); those that mean the
+lid margin or the lip line are moved onto that edge loop of the mesh, and the irises lie on the eyeballs' iris
+rings. The iBUG 68 points follow from their annotation scheme: lids, lips and brows along the curves that
+MediaPipe's points trace on our mesh, the jaw line on the outline of the mean head seen from the front.
+
+Every set is mirror-symmetric to the last bit: a right point uses the mirrored triangle with the same weights.
+
+Shape letters: n head vertices, k points.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from builders.head.base import HeadBase
+from builders.head.craniofacial import craniofacial_points
+from builders.head.eyes import IRIS_ANGLE_DEG, fit_sphere
+from builders.head.regions import build_regions, cavity_polygons, load_landmarks, ring_numbers
+from cephalon.geometry import Camera, SurfacePoints, face_normals, rasterise_mesh, triangulate
+
+Float = NDArray[np.float64]
+Ints = NDArray[np.int32]
+
+MEDIAPIPE_FILE = Path(__file__).parent / "points_mediapipe478.json"
+
+LEFT_LID = (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249)
+"""MediaPipe's left lid margin, from the outer corner over the upper lid to the inner corner and back."""
+
+LEFT_INNER_UPPER_LIP = (415, 310, 311, 312, 13)
+LEFT_INNER_LOWER_LIP = (324, 318, 402, 317, 14)
+"""MediaPipe's lip line beside the corner, left half, outwards in."""
+
+LIP_LINE_RINGS = {LEFT_INNER_UPPER_LIP: 1, LEFT_INNER_LOWER_LIP: 0}
+"""Edge rings, counted from the mouth's edge loop, that meet in the lip line when the mouth is closed: the upper lip
+overhangs the lower one."""
+
+IRISES = ((468, 469, 470, 471, 472), (473, 474, 475, 476, 477))
+"""Right and left iris: centre, then the ring in the picture's right, top, left, bottom (checked on photos)."""
+
+OUTER_UPPER_LIP = (291, 409, 270, 269, 267, 0)
+OUTER_LOWER_LIP = (291, 375, 321, 405, 314, 17)
+INNER_UPPER_LIP = (308, *LEFT_INNER_UPPER_LIP)
+INNER_LOWER_LIP = (308, *LEFT_INNER_LOWER_LIP)
+UPPER_BROW = (300, 293, 334, 296, 336)
+LOWER_BROW = (276, 283, 282, 295, 285)
+
+BROW_SHARE = 0.35
+"""How far below MediaPipe's upper brow line the iBUG brow line runs, as a share of the way to its lower line."""
+
+BROW_TAIL_SHARE = 0.4
+"""How far the iBUG brow reaches beyond MediaPipe's, as a share of MediaPipe's outermost stretch of the brow."""
+
+JAW_POINTS = 17
+JAW_HINDMOST_MM = 8.0
+"""The jaw line stays in front of this z: the cheek just before the ear."""
+JAW_UNDERSIDE = -0.8
+"""Triangles whose normal points down further than this belong to the underside of the jaw, not to its outline."""
+JAW_DISTANCE_MM = 1500.0
+"""Camera distance from which the jaw line's outline is taken."""
+
+SIDES = ("right", "left")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corners:
+    """k points of the mesh as three vertices and their weights each (k, 3); a weight may be 0."""
+
+    vertices: Ints
+    weights: Float
+
+    def positions(self, head: Float) -> Float:
+        """Positions (k, 3) on head vertices (n, 3)."""
+        return np.einsum("kc,kcd->kd", self.weights, head[self.vertices])
+
+    def take(self, rows: Sequence[int]) -> Corners:
+        """Some of the points, in that order."""
+        return Corners(vertices=self.vertices[list(rows)], weights=self.weights[list(rows)])
+
+    def mirrored(self, symmetry: Ints) -> Corners:
+        """The points on the other side."""
+        return Corners(vertices=symmetry[self.vertices], weights=self.weights)
+
+
+def join(parts: Sequence[Corners]) -> Corners:
+    """All points of several groups, one after the other."""
+    return Corners(
+        vertices=np.concatenate([part.vertices for part in parts]),
+        weights=np.concatenate([part.weights for part in parts]),
+    )
+
+
+def build_points(base: HeadBase, mean: Float) -> dict[str, SurfacePoints]:
+    """All point sets.
+
+    Parameters
+    ----------
+    mean : (n, 3) mm, the mean head in the head frame, mirror-symmetric.
+    """
+    faces = triangulate(base.polygons)[0]
+    skin_faces = faces[: len(triangulate(base.polygons[base.part("skin")[1]])[0])]
+    mediapipe = mediapipe_points(base, mean)
+    craniofacial = craniofacial_points(base)
+    ibug, ibug_names = ibug_points(base, mean, mediapipe)
+    now, now_names = now_points(mediapipe, craniofacial, skin_faces)
+    return {
+        "mediapipe478": _on_faces(mediapipe, faces, [f"mediapipe {k}" for k in range(478)]),
+        "ibug68": _on_faces(ibug, faces, ibug_names),
+        "now7": _on_faces(now, faces, now_names),
+        "iso": craniofacial,
+    }
+
+
+def mediapipe_points(base: HeadBase, mean: Float) -> Corners:
+    """MediaPipe's 478 points on the mean head (n, 3) mm."""
+    record = json.loads(MEDIAPIPE_FILE.read_text(encoding="utf-8"))
+    traced = np.array(record["hm08_vertices"])
+    vertices = base.asset_index(traced.reshape(-1)).reshape(traced.shape)
+    weights = np.array(record["weights"])
+    weights /= weights.sum(axis=1, keepdims=True)
+    mirror = np.array(record["mirror"])
+    corners = Corners(vertices=vertices, weights=weights)
+    position = corners.positions(mean)
+    lid_edges, lip_rings = _left_lid_edges(base), _lip_edges(base)
+    moved = {k: _nearest_on_edges(mean, position[k], lid_edges) for k in LEFT_LID}
+    for points, ring in LIP_LINE_RINGS.items():
+        moved |= {k: _nearest_on_edges(mean, position[k], lip_rings[ring]) for k in points}
+    for k, (pair, weight) in moved.items():
+        vertices[k], weights[k] = pair, weight
+        if mirror[k] != k:
+            vertices[mirror[k]], weights[mirror[k]] = base.symmetry[pair], weight
+    return join([Corners(vertices=vertices, weights=weights), *[iris_points(base, mean, side) for side in SIDES]])
+
+
+def iris_points(base: HeadBase, mean: Float, side: str) -> Corners:
+    """Apex of the cornea and the iris ring's vertices towards +x, +y, -x, -y of one eye ("left", "right")."""
+    rows = np.arange(*base.part_vertices[base.part_names.index(f"{side}_eye")])
+    ball = mean[rows]
+    centre, _ = fit_sphere(ball)
+    direction = (ball - centre) / np.linalg.norm(ball - centre, axis=1, keepdims=True)
+    apex = int(np.argmax(direction[:, 2]))
+    rim = np.deg2rad(IRIS_ANGLE_DEG)
+    aims = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]]) * np.sin(rim)
+    aims = np.concatenate([aims, np.full((4, 1), np.cos(rim))], axis=1)
+    chosen = rows[[apex, *np.argmax(aims @ direction.T, axis=1)]]
+    return Corners(vertices=np.repeat(chosen[:, None], 3, axis=1), weights=np.tile([1.0, 0.0, 0.0], (5, 1)))
+
+
+def ibug_points(base: HeadBase, mean: Float, mediapipe: Corners) -> tuple[Corners, tuple[str, ...]]:
+    """The 68 points of the iBUG annotation, with names, from the mean head and MediaPipe's points on it."""
+    symmetry = base.symmetry
+    surface = _Surface(base, mean)
+
+    def along(curve: Sequence[int], shares: Sequence[float], axis: int = 0) -> Corners:
+        """Points on the polyline of MediaPipe points at shares of its extent along an axis, laid onto the skin."""
+        path = mediapipe.take(curve).positions(mean)
+        return surface.nearest(_polyline(path, np.abs(path[:, axis] - path[-1, axis]), shares))
+
+    jaw = jaw_line(base, mean, surface)
+    upper, lower = (mediapipe.take(line).positions(mean) for line in (UPPER_BROW, LOWER_BROW))
+    brow_path = upper + BROW_SHARE * (lower - upper)
+    brow_path[0] += BROW_TAIL_SHARE * (brow_path[0] - brow_path[1])
+    brow = surface.nearest(brow_path)
+    bridge_path = mediapipe.take((168, 6, 197, 195, 5, 4)).positions(mean)
+    length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(bridge_path, axis=0), axis=1))])
+    bridge = surface.nearest(_polyline(bridge_path, length, np.array([0.0, 1 / 3, 2 / 3, 1.0])), midline=True)
+    nostrils = mediapipe.take((2, 326, 327))
+    lids = mediapipe.take((263, 387, 385, 362, 380, 373))
+    outer_upper = along(OUTER_UPPER_LIP, (0.26, 0.63))
+    outer_lower = along(OUTER_LOWER_LIP, (0.28, 0.64))
+    inner_upper = along(INNER_UPPER_LIP, (0.31,))
+    inner_lower = along(INNER_LOWER_LIP, (0.31,))
+    corner, inner_corner = mediapipe.take((291,)), mediapipe.take((308,))
+
+    def both(left: Corners, order_left: Sequence[int], middle: Corners | None = None) -> list[Corners]:
+        """Right points from the outside in, a middle point, left points from the inside out (`order_left`)."""
+        right = left.take(order_left[::-1]).mirrored(symmetry)
+        return [right, *([middle] if middle else []), left.take(order_left)]
+
+    eye_left = [3, 2, 1, 0, 5, 4]
+    eye_right = [0, 1, 2, 3, 4, 5]
+    parts = [
+        *both(jaw, range(1, len(jaw.weights)), jaw.take((0,))),
+        *both(brow.take(range(5)[::-1]), range(5)),
+        bridge,
+        *both(nostrils, (1, 2), nostrils.take((0,))),
+        lids.take(eye_right).mirrored(symmetry),
+        lids.take(eye_left),
+        *both(join([outer_upper, corner]), range(3), mediapipe.take((0,))),
+        outer_lower.take((1, 0)),
+        mediapipe.take((17,)),
+        outer_lower.take((0, 1)).mirrored(symmetry),
+        *both(join([inner_upper, inner_corner]), range(2), mediapipe.take((13,))),
+        inner_lower,
+        mediapipe.take((14,)),
+        inner_lower.mirrored(symmetry),
+    ]
+    names = (
+        [f"jaw line {k}" for k in range(JAW_POINTS)]
+        + [f"right brow {k}" for k in ("outer end", "outer quarter", "middle", "inner quarter", "inner end")]
+        + [f"left brow {k}" for k in ("inner end", "inner quarter", "middle", "outer quarter", "outer end")]
+        + ["nose bridge top", "nose bridge upper", "nose bridge lower", "nose tip"]
+        + ["right nostril outer", "right nostril inner", "nose bottom", "left nostril inner", "left nostril outer"]
+        + [f"right {k}" for k in _EYE_NAMES]
+        + [f"left {_EYE_NAMES[k]}" for k in (3, 2, 1, 0, 5, 4)]
+        + ["right mouth corner", "right upper lip outer", "right upper lip peak", "upper lip middle"]
+        + ["left upper lip peak", "left upper lip outer", "left mouth corner"]
+        + ["left lower lip outer", "left lower lip inner", "lower lip middle"]
+        + ["right lower lip inner", "right lower lip outer"]
+        + ["right lip line corner", "right upper lip line", "upper lip line middle", "left upper lip line"]
+        + ["left lip line corner", "left lower lip line", "lower lip line middle", "right lower lip line"]
+    )
+    return join(parts), tuple(names)
+
+
+_EYE_NAMES = (
+    "eye outer corner",
+    "upper lid outer third",
+    "upper lid inner third",
+    "eye inner corner",
+    "lower lid inner third",
+    "lower lid outer third",
+)
+
+
+def now_points(mediapipe: Corners, craniofacial: SurfacePoints, skin_faces: Ints) -> tuple[Corners, tuple[str, ...]]:
+    """The seven points of the NoW benchmark: eye corners from right to left, nose bottom, mouth corners."""
+    subnasale = craniofacial.index("sn")
+    nose = Corners(
+        vertices=skin_faces[craniofacial.face_index[[subnasale]]],
+        weights=np.array(craniofacial.barycentric[[subnasale]]),
+    )
+    names = ("right eye outer corner", "right eye inner corner", "left eye inner corner", "left eye outer corner")
+    names += ("nose bottom", "right mouth corner", "left mouth corner")
+    return join([mediapipe.take((33, 133, 362, 263)), nose, mediapipe.take((61, 291))]), names
+
+
+def jaw_line(base: HeadBase, mean: Float, surface: _Surface) -> Corners:
+    """Chin and the left half of the iBUG jaw line (9 points, chin first), evenly spaced on the face's outline.
+
+    The outline is that of the face without ears and neck, seen from the front, from the outer eye corner's height
+    down to the chin.
+    """
+    size, reach = 1024, 240.0
+    camera = Camera(width=size, height=size, focal_px=size / reach * JAW_DISTANCE_MM)
+    centre, normal = mean[surface.faces].mean(axis=1), face_normals(mean, surface.faces)
+    rows = surface.rows[(centre[surface.rows, 2] > JAW_HINDMOST_MM) & (normal[surface.rows, 1] > JAW_UNDERSIDE)]
+    cam = mean * [1.0, -1.0, -1.0] + [0.0, -20.0, JAW_DISTANCE_MM]
+    raster = rasterise_mesh(cam, surface.faces[rows], camera)
+    covered = raster.covered
+    outer = mean[base.asset_index(load_landmarks()["loops"]["left_lid"])]
+    top = outer[np.argmax(outer[:, 0]), 1]
+    y, x = np.nonzero(covered)
+    face = surface.faces[rows[raster.face_index[covered]]]
+    position = np.einsum("pc,pcd->pd", raster.barycentric[covered].astype(np.float64), mean[face])
+    middle = np.array([0.0, -30.0])
+    offset = position[:, :2] - middle
+    bearing = np.arctan2(offset[:, 0], -offset[:, 1])
+    outline = []
+    for bin_start in np.linspace(0, np.pi, 361)[:-1]:
+        here = (bearing >= bin_start) & (bearing < bin_start + np.pi / 360)
+        if here.any():
+            outline.append(position[here][np.argmax(np.linalg.norm(offset[here], axis=1))])
+    path = np.array(outline)
+    path = path[: int(np.argmax(path[:, 1] > top)) + 1]
+    path[0, 0] = 0.0
+    length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(path[:, :2], axis=0), axis=1))])
+    half = (JAW_POINTS - 1) // 2
+    points = surface.nearest(_polyline(path, length, np.linspace(0, 1, half + 1)))
+    chin = surface.nearest(path[:1], midline=True)
+    return join([chin, points.take(range(1, half + 1))])
+
+
+class _Surface:
+    """Nearest points on the face's outer skin (no ears, neck, cavities) of one head."""
+
+    def __init__(self, base: HeadBase, head: Float) -> None:
+        regions = build_regions(base)
+        self.head = head
+        self.faces = triangulate(base.polygons)[0]
+        skin = len(triangulate(base.polygons[base.part("skin")[1]])[0])
+        allowed = np.arange(len(self.faces)) < skin
+        for name, limit in (
+            ("ears", 0.5),
+            ("neck", 0.5),
+            ("mouth_cavity", 0.99),
+            ("eye_sockets", 0.99),
+            ("nostrils", 0.9),
+        ):
+            allowed &= ~(regions[name][self.faces] >= limit).all(axis=1)
+        self.rows = np.flatnonzero(allowed & (head[self.faces].mean(axis=1)[:, 2] > -10))
+        edges = np.unique(
+            np.sort(np.concatenate([self.faces[self.rows][:, pair] for pair in ([0, 1], [1, 2], [2, 0])])), axis=0
+        )
+        self.midline = edges[(base.symmetry[edges] == edges).all(axis=1)]
+
+    def nearest(self, points: Float, *, midline: bool = False) -> Corners:
+        """Nearest surface points of positions (k, 3) mm; on the midline's edges if wanted."""
+        if midline:
+            found = [_nearest_on_edges(self.head, point, self.midline) for point in points]
+            return Corners(vertices=np.array([v for v, _ in found]), weights=np.array([w for _, w in found]))
+        triangles = self.faces[self.rows]
+        vertices, weights = [], []
+        for point in points:
+            barycentric, distance = closest_on_triangles(point, self.head[triangles])
+            best = int(np.argmin(distance))
+            vertices.append(triangles[best])
+            weights.append(barycentric[best])
+        return Corners(vertices=np.array(vertices), weights=np.array(weights))
+
+
+def closest_on_triangles(point: Float, triangles: Float) -> tuple[Float, Float]:
+    """Barycentric weights (t, 3) and distance (t,) of the point on each triangle (t, 3, 3) nearest to a point (3,).
+
+    The foot of the perpendicular if it lies inside, else the best of the three edges.
+    """
+    a, ab, ac = triangles[:, 0], triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
+    ap = point - a
+    d00, d01, d11 = (ab * ab).sum(1), (ab * ac).sum(1), (ac * ac).sum(1)
+    d20, d21 = (ap * ab).sum(1), (ap * ac).sum(1)
+    determinant = np.maximum(d00 * d11 - d01 * d01, 1e-30)
+    v = (d11 * d20 - d01 * d21) / determinant
+    w = (d00 * d21 - d01 * d20) / determinant
+    options = [np.stack([1 - v - w, v, w], axis=1)]
+    for i, j in ((0, 1), (1, 2), (2, 0)):
+        start, along = triangles[:, i], triangles[:, j] - triangles[:, i]
+        t = np.clip(((point - start) * along).sum(1) / np.maximum((along**2).sum(1), 1e-30), 0, 1)
+        edge = np.zeros((len(triangles), 3))
+        edge[:, i], edge[:, j] = 1 - t, t
+        options.append(edge)
+    barycentric = np.stack(options)
+    distance = np.linalg.norm(np.einsum("otc,tcd->otd", barycentric, triangles) - point, axis=2)
+    distance[0, (options[0] < 0).any(axis=1)] = np.inf
+    best = np.argmin(distance, axis=0)
+    rows = np.arange(len(triangles))
+    return barycentric[best, rows], distance[best, rows]
+
+
+def _polyline(path: Float, parameter: Float, shares: Sequence[float] | Float) -> Float:
+    """Points on a polyline (p, 3) where its monotonic parameter (p,) takes given shares of its span, (k, 3)."""
+    span = (parameter - parameter.min()) / np.ptp(parameter)
+    order = np.argsort(span)
+    return np.stack([np.interp(shares, span[order], path[order, axis]) for axis in range(3)], axis=1)
+
+
+def _nearest_on_edges(head: Float, point: Float, edges: Ints) -> tuple[Ints, Float]:
+    """Vertices (3,) and weights (3,) of the point on edges (e, 2) nearest to a position (3,); the third weight is 0."""
+    start, along = head[edges[:, 0]], head[edges[:, 1]] - head[edges[:, 0]]
+    t = np.clip(((point - start) * along).sum(axis=1) / (along**2).sum(axis=1), 0, 1)
+    best = int(np.argmin(np.linalg.norm(start + t[:, None] * along - point, axis=1)))
+    return edges[best][[0, 1, 1]], np.array([1 - t[best], t[best], 0.0])
+
+
+def _left_lid_edges(base: HeadBase) -> Ints:
+    """Edges (e, 2) of the left lid margin."""
+    loop = base.asset_index(load_landmarks()["loops"]["left_lid"])
+    return np.stack([loop, np.roll(loop, -1)], axis=1)
+
+
+def _lip_edges(base: HeadBase) -> dict[int, Ints]:
+    """Edges of rings 0 and 1 around the mouth's edge loop, on the lips' outer side, left half."""
+    loops = load_landmarks()["loops"]
+    skin = base.polygons[base.part("skin")[1]]
+    blocked = cavity_polygons(base)["mouth_cavity"][: len(skin)]
+    ring = ring_numbers(skin, base.asset_index(loops["mouth"]), blocked, base.part("skin")[0].stop)
+    edges = np.unique(np.sort(np.concatenate([skin[:, [i, (i + 1) % 4]] for i in range(4)]), axis=1), axis=0)
+    return {number: edges[(ring[edges] == number).all(axis=1)] for number in (0, 1)}
+
+
+def _on_faces(points: Corners, faces: Ints, names: Sequence[str]) -> SurfacePoints:
+    """The points as entries of the triangulated faces (t, 3): the first triangle that has all corners with weight."""
+    of_vertex: dict[int, set[int]] = {}
+    wanted = set(points.vertices.reshape(-1).tolist())
+    for row, face in enumerate(faces.tolist()):
+        for vertex in face:
+            if vertex in wanted:
+                of_vertex.setdefault(vertex, set()).add(row)
+    rows, barycentric = [], []
+    for vertices, weights in zip(points.vertices.tolist(), points.weights, strict=True):
+        used = [vertex for vertex, weight in zip(vertices, weights, strict=True) if weight > 0]
+        row = min(set.intersection(*[of_vertex[vertex] for vertex in used]))
+        placed = np.zeros(3)
+        for vertex, weight in zip(vertices, weights, strict=True):
+            placed[faces[row].tolist().index(vertex) if weight > 0 else 0] += weight
+        rows.append(row)
+        barycentric.append(placed)
+    return SurfacePoints(
+        face_index=np.array(rows, dtype=np.int32), barycentric=np.array(barycentric), names=tuple(names)
+    )
