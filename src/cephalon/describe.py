@@ -76,7 +76,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _points(path: Path) -> dict[str, Any]:
-    from cephalon.observe import read_landmarks
+    from cephalon.observe import FileLandmarks
 
     found = read_landmarks(path)
     return {

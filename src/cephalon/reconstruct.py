@@ -143,10 +143,10 @@ def save(head: Head, folder: str | Path, *, force: bool = False, report: bool = 
     timings: dict[str, float] = {}
     with OutputFolder(folder, force=force) as out:
         with _timed(timings, "files"):
-            head.write_files(out)
+            glb = head.write_files(out)
         if report:
             with _timed(timings, "report"):
-                write_head_report(head, out)
+                write_head_report(head, out, glb=glb)
         head.write_document(out)
     return timings
 

@@ -46,7 +46,7 @@ def write_head_report(head: Head, out: OutputFolder, *, glb: bytes | None = None
     """
     overlays = head_overlays(head)
     for number, image in enumerate(overlays, start=1):
-        out.write(f"overlay_{number}.png", png_bytes(image, level=3))
+        out.write(f"overlay_{number}.png", png_bytes(image, level=1))
     content = report_content(head, overlays=overlays, glb=glb or head.glb())
     out.write("report.html", report_html(content).encode("utf-8"))
 

@@ -19,7 +19,7 @@ Float = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
 BACKGROUND = (92, 97, 104)
-CLAY = (0.58, 0.54, 0.50)
+CLAY = (0.40, 0.375, 0.35)
 _FACING = np.diag([1.0, -1.0, -1.0])
 # Two soft lamps and a fill in the camera frame (x right, y down, z away): direction to the lamp, strength.
 _LAMPS = (((-0.45, -0.55, -0.70), 0.75), ((0.75, -0.25, -0.60), 0.30), ((0.0, 0.9, -0.40), 0.10))
@@ -113,14 +113,14 @@ def render(
         hit = (raster.face_index >= 0) & (raster.depth < depth + 0.3)
         if not hit.any():
             continue
-        normal = interpolate(raster, faces, normals)[hit]
+        normal = interpolate(raster, faces, normals.astype(np.float32))[hit]
         normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
         face = chosen[raster.face_index[hit]]
         base = np.tile(np.asarray(CLAY, dtype=np.float32), (len(face), 1))
         opacity = np.ones(len(face), dtype=np.float32)
         gloss = np.full(len(face), 0.04, dtype=np.float32)
         if looks is not None:
-            uv = interpolate(raster, mesh.faces_uv[chosen], mesh.uv)[hit]
+            uv = interpolate(raster, mesh.faces_uv[chosen], mesh.uv.astype(np.float32))[hit]
             for name in layer:
                 here = part_of_face[face] == names.index(name)
                 if here.any() and name in looks:
@@ -131,10 +131,17 @@ def render(
         colour[hit] = lit * opacity[:, None] + colour[hit] * (1 - opacity[:, None])
         alpha[hit] = np.maximum(alpha[hit], opacity)
         depth[hit] = np.minimum(depth[hit], raster.depth[hit])
-    s = supersample
-    shape = (camera.height, s, camera.width, s)
-    colour, alpha = colour[: camera.height * s, : camera.width * s], alpha[: camera.height * s, : camera.width * s]
-    return colour.reshape(*shape, 3).mean((1, 3)), alpha.reshape(shape).mean((1, 3))
+    return _reduced(colour, supersample, camera), _reduced(alpha, supersample, camera)
+
+
+def _reduced(image: NDArray[np.float32], factor: int, camera: Camera) -> NDArray[np.float32]:
+    """Average blocks of `factor` x `factor` pixels (by strided sums: a reduction over two axes is much slower)."""
+    image = image[: camera.height * factor, : camera.width * factor]
+    rows = sum(image[i::factor] for i in range(factor))
+    assert isinstance(rows, np.ndarray)
+    blocks = sum(rows[:, i::factor] for i in range(factor))
+    assert isinstance(blocks, np.ndarray)
+    return blocks / np.float32(factor * factor)
 
 
 def _look_colour(look: PartLook, image: Image | None, uv: Float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -150,12 +157,12 @@ def _look_colour(look: PartLook, image: Image | None, uv: Float) -> tuple[NDArra
 
 
 def _light(normal: Float) -> NDArray[np.float32]:
-    total = np.full(len(normal), _AMBIENT)
+    total = np.full(len(normal), _AMBIENT, dtype=np.float32)
     for direction, strength in _LAMPS:
-        towards = np.asarray(direction) / np.linalg.norm(direction)
+        towards = (np.asarray(direction) / np.linalg.norm(direction)).astype(np.float32)
         # wrapped Lambert: light creeps a little around the edge, as it does on skin
         total += strength * np.clip((normal @ towards + 0.25) / 1.25, 0, None)
-    return total.astype(np.float32)
+    return total
 
 
 def _shine(normal: Float, gloss: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -220,7 +227,6 @@ def overlay(
     `vertices` are those of this photo (with its expression and gaze), (n, 3) mm, head frame.
     """
     from PIL import Image as Pillow
-    from PIL import ImageDraw
 
     height, width = rgb_srgb.shape[:2]
     factor = min(1.0, long_side / max(width, height))
@@ -228,27 +234,28 @@ def overlay(
     photo = Pillow.fromarray(np.ascontiguousarray(rgb_srgb)).resize((camera.width, camera.height), Pillow.Resampling.LANCZOS)
     colour, coverage = render(model, vertices, camera, fit.camera_from_head, supersample=1)
     mixed = compose(colour, coverage * np.float32(strength), np.asarray(photo))
-    scale = 4  # dots are drawn large and reduced, so that they have soft edges
-    big = Pillow.fromarray(mixed).resize((camera.width * scale, camera.height * scale))
-    draw = ImageDraw.Draw(big)
-    radius = max(1.0, 0.0016 * max(camera.width, camera.height)) * scale
+    canvas = mixed.astype(np.float32)
+    radius = max(1.0, 0.0016 * max(camera.width, camera.height))
     measured = observation.points[0]
-    for (x, y), colour_name, shown in (
-        *((p, (230, 60, 60), True) for p in fit.points_px),
-        *((p, (60, 220, 90), bool(v)) for p, v in zip(measured.position, measured.visible, strict=True)),
-    ):
-        if shown and np.isfinite(x) and np.isfinite(y):
-            cx, cy = x * factor * scale, y * factor * scale
-            draw.ellipse((cx - radius, cy - radius, cx + radius, cy + radius), fill=colour_name)
-    return np.asarray(big.resize((camera.width, camera.height), Pillow.Resampling.LANCZOS))
+    _dots(canvas, fit.points_px * factor, radius, (230, 60, 60))
+    _dots(canvas, measured.position[measured.visible] * factor, radius, (60, 220, 90))
+    return np.round(canvas).astype(np.uint8)
 
 
-def heat(value: Float, low: float, high: float) -> Image:
-    """Map numbers to colours from dark blue (low) over green to yellow (high), sRGB uint8; shape (..., 3)."""
-    stops = np.array([[68, 1, 84], [59, 82, 139], [33, 145, 140], [94, 201, 98], [253, 231, 37]], dtype=float)
-    t = np.clip((np.asarray(value, dtype=float) - low) / max(high - low, 1e-9), 0, 1) * (len(stops) - 1)
-    i = np.minimum(t.astype(int), len(stops) - 2)
-    return np.round(stops[i] + (stops[i + 1] - stops[i]) * (t - i)[..., None]).astype(np.uint8)
+def _dots(canvas: NDArray[np.float32], centres: Float, radius: float, colour: tuple[int, int, int]) -> None:
+    """Stamp round dots with soft edges at (k, 2) px onto an image, in place; what lies outside is left out."""
+    height, width = canvas.shape[:2]
+    reach = int(np.ceil(radius + 1))
+    for x, y in centres[np.isfinite(centres).all(1)]:
+        left, top = int(x) - reach, int(y) - reach
+        columns = np.arange(max(left, 0), min(left + 2 * reach + 1, width))
+        rows = np.arange(max(top, 0), min(top + 2 * reach + 1, height))
+        if not len(columns) or not len(rows):
+            continue
+        distance = np.hypot(columns[None] + 0.5 - x, rows[:, None] + 0.5 - y)
+        cover = np.clip(radius + 0.5 - distance, 0, 1)[..., None].astype(np.float32)
+        patch = canvas[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        patch += cover * (np.asarray(colour, dtype=np.float32) - patch)
 
 
 def model_sheet(model: HeadModel, *, seed: int = 0, size: int = 220, modes: int = 6, people: int = 6) -> Image:

@@ -66,10 +66,8 @@ def document(head: Head, files: Mapping[str, Any]) -> dict[str, Any]:
         else {
             "size_px": texture.albedo_srgb.shape[0],
             "provenance": {
-                name: {"share": texture.shares().get(name, 0.0), "colour_srgb": colour.tolist()}
-                for name, colour in zip(
-                    texture.provenance_names, provenance_colours(len(texture.provenance_names)), strict=True
-                )
+                name: {"share": texture.shares().get(name, 0.0), "colour_srgb": list(colour)}
+                for name, colour in zip(texture.provenance_names, provenance_colours(texture.provenance_names), strict=True)
             },
             "iris_srgb": {side: c.tolist() for side, c in zip(("left", "right"), texture.iris_srgb, strict=True)},
             "iris_seen": {side: bool(s) for side, s in zip(("left", "right"), texture.iris_seen, strict=True)},

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from cephalon.values.records import Measure, Observation, Posterior, Texture
 Float = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Head:
     """What the user wanted: a whole head, metric, textured, rigged, and how sure it is.
 
@@ -81,10 +82,7 @@ class Head:
 
     def measures(self) -> dict[str, Measure]:
         """Return every measure of the neutral head with its posterior sd."""
-        mesh = self.model.mesh(self.code)
-        factor = None if self.posterior is None else self.posterior.identity_factor()
-        found = self.model.measures_with_sigma(mesh.vertices, factor)
-        return {name: Measure(mm=mm, sigma_mm=sigma) for name, (mm, sigma) in found.items()}
+        return dict(_measures(self))
 
     def measure(self, name: str) -> Measure:
         """Return one measure by name, for example "interpupillary distance"."""
@@ -120,9 +118,10 @@ class Head:
             self.write_files(out)
             self.write_document(out)
 
-    def write_files(self, out: OutputFolder) -> None:
-        """Write the mesh and texture files into an open output folder (`write_document` comes last)."""
-        out.write("head.glb", self.glb())
+    def write_files(self, out: OutputFolder) -> bytes:
+        """Write the mesh and texture files into an open output folder (`write_document` comes last); return the GLB."""
+        glb = self.glb()
+        out.write("head.glb", glb)
         vertices = self.model.vertices(self.code)
         texture_name = None
         if self.texture is not None:
@@ -132,6 +131,7 @@ class Head:
         obj, mtl = head_obj(self.model, vertices, self.looks(), texture_name=texture_name)
         out.write("head.obj", obj)
         out.write("head.mtl", mtl)
+        return glb
 
     def write_document(self, out: OutputFolder) -> None:
         """Write fit.json and posterior.npz; the document lists every file written before it with its hash."""
@@ -174,17 +174,27 @@ class Head:
         return read_head(Path(folder), model)
 
 
+@lru_cache(maxsize=8)
+def _measures(head: Head) -> dict[str, Measure]:
+    factor = None if head.posterior is None else head.posterior.identity_factor()
+    found = head.model.measures_with_sigma(head.model.vertices(head.code), factor)
+    return {name: Measure(mm=mm, sigma_mm=sigma) for name, (mm, sigma) in found.items()}
+
+
 def provenance_picture(texture: Texture) -> NDArray[np.uint8]:
-    """Paint the provenance codes in distinct colours, (s, s, 3) sRGB; code 0 ("outside") is dark grey."""
-    return provenance_colours(len(texture.provenance_names))[texture.provenance]
+    """Paint the provenance codes in distinct colours, (s, s, 3) sRGB."""
+    return np.array(provenance_colours(texture.provenance_names), dtype=np.uint8)[texture.provenance]
 
 
-def provenance_colours(count: int) -> NDArray[np.uint8]:
-    """Return `count` distinct colours (count, 3) sRGB, the first for "outside"."""
-    import colorsys
+_PHOTO_COLOURS = (
+    (47, 128, 165), (214, 140, 60), (98, 155, 92), (168, 96, 150), (196, 92, 80), (108, 118, 190), (176, 160, 72),
+)  # fmt: skip
+_OTHER_COLOURS = {"outside": (24, 26, 28), "mirrored": (142, 192, 208), "completed": (196, 192, 186)}
 
-    table = np.zeros((max(count, 1), 3), dtype=np.uint8)
-    table[0] = (40, 42, 46)
-    for i in range(1, count):
-        table[i] = [round(255 * c) for c in colorsys.hsv_to_rgb((0.36 + 0.38197 * (i - 1)) % 1, 0.55, 0.80)]
-    return table
+
+def provenance_colours(names: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
+    """Return one sRGB colour per source: fixed ones for "outside", "mirrored", "completed"; the photos take turns."""
+    photos = [name for name in names if name not in _OTHER_COLOURS]
+    return tuple(
+        _OTHER_COLOURS.get(name) or _PHOTO_COLOURS[photos.index(name) % len(_PHOTO_COLOURS)] for name in names
+    )

@@ -1,0 +1,205 @@
+"""The command line: what it writes, and one clear sentence with the right exit code for whatever goes wrong."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cephalon.cli import main
+from cephalon.files.glb import read_glb
+from cephalon.files.png import read_png, write_png
+
+
+@pytest.fixture
+def run(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        try:
+            code = main([str(argument) for argument in arguments])
+        except SystemExit as stop:
+            code = stop.code
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def one_sentence(text: str) -> bool:
+    lines = [line for line in text.strip().split("\n") if line.startswith("cephalon:")]
+    return len(lines) == 1 and "Traceback" not in text
+
+
+def test_help_is_quick_and_light():
+    code = "import sys; sys.argv = ['cephalon', '--help']\nfrom cephalon.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+    code += "print([m for m in ('numpy', 'numba', 'scipy', 'PIL') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("[]")
+    assert "reconstruct" in done.stdout
+
+
+def test_reconstruct_writes_what_it_says(run, demo_files, tmp_path):
+    photo, landmarks = demo_files
+    code, out, _ = run("reconstruct", photo, "--landmarks", landmarks, "-o", "head", "--no-texture", "--no-report")
+    assert code == 0
+    assert "interpupillary distance" in out
+    assert (tmp_path / "head/head.glb").is_file()
+    assert not (tmp_path / "head/report.html").exists()
+    code, out, _ = run("info", "head/head.glb", "--json")
+    assert code == 0
+    assert "jawOpen" in json.loads(out)["morph_targets"]
+    code, out, _ = run("info", "head")
+    assert code == 0
+    assert "converged" in out
+
+
+def test_json_goes_to_stdout_alone(run, demo_files):
+    photo, landmarks = demo_files
+    code, out, _ = run("reconstruct", photo, "--landmarks", landmarks, "-o", "o", "--no-texture", "--no-report", "--json")
+    assert code == 0
+    assert json.loads(out)["measures"]["head breadth"]["mm"] > 100
+
+
+def test_head_of_nobody(run, tmp_path):
+    assert run("head", "--age", "34", "--sex", "female", "--seed", "7", "-o", "a.glb")[0] == 0
+    assert run("head", "--age", "34", "--sex", "female", "--seed", "7", "-o", "b.glb")[0] == 0
+    assert run("head", "--age", "34", "--sex", "male", "--seed", "7", "-o", "c.glb")[0] == 0
+    assert (tmp_path / "a.glb").read_bytes() == (tmp_path / "b.glb").read_bytes()
+    woman, man = (read_glb(tmp_path / name).primitives[0].positions for name in ("a.glb", "c.glb"))
+    assert np.abs(woman - man).max() > 1
+    assert run("head", "-o", "mean.obj", "--expression", "jawOpen=1")[0] == 0
+    assert (tmp_path / "mean.mtl").is_file()
+
+
+def test_sheet(run, tmp_path):
+    assert run("head", "--sheet", "modes.png")[0] == 0
+    assert read_png(tmp_path / "modes.png").std() > 20
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("head",),
+        ("head", "-o", "head.fbx"),
+        ("head", "--age", "2", "-o", "h.glb"),
+        ("head", "--age", "nan", "-o", "h.glb"),
+        ("head", "-o", "h.glb", "--expression", "jawOpen=2"),
+        ("head", "-o", "h.glb", "--expression", "smile=1"),
+        ("head", "-o", "h.glb", "--expression", "jawOpen"),
+        ("head", "-o", "missing/folder/h.glb"),
+        ("info", "nothing.glb"),
+        ("assets", "get"),
+        ("assets", "get", "moon"),
+        ("reconstruct",),
+        ("frobnicate",),
+        (),
+    ],
+)
+def test_wrong_use_is_two(run, arguments):
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert err.strip()
+    assert "Traceback" not in err
+
+
+def _truncated(source: Path, target: Path) -> None:
+    data = source.read_bytes()
+    target.write_bytes(data[: len(data) // 3])
+
+
+@pytest.mark.parametrize("case", ["missing", "folder", "text", "truncated", "empty", "tiny"])
+def test_unreadable_photos(run, demo_files, tmp_path, case):
+    photo = tmp_path / "photo.jpg"
+    if case == "folder":
+        photo.mkdir()
+    elif case == "text":
+        photo.write_text("not an image")
+    elif case == "truncated":
+        _truncated(demo_files[0], photo)
+    elif case == "empty":
+        photo.write_bytes(b"")
+    elif case == "tiny":
+        write_png(photo, np.zeros((2, 2, 3), dtype=np.uint8))
+    code, _, err = run("reconstruct", photo, "--landmarks", demo_files[1], "-o", "out")
+    assert code == 2
+    assert one_sentence(err), err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("{", 2),
+        ("[]", 2),
+        ('{"set": "mediapipe478", "points": [[1, 2]]}', 2),
+        ('{"set": "nonsense", "points": []}', 2),
+        ('{"set": "ibug68", "points": ' + json.dumps([[float(i), "x"] for i in range(68)]) + "}", 2),
+    ],
+)
+def test_bad_landmark_files(run, demo_files, tmp_path, text, code):
+    (tmp_path / "points.json").write_text(text)
+    found, _, err = run("reconstruct", demo_files[0], "--landmarks", "points.json", "-o", "out")
+    assert found == code
+    assert one_sentence(err), err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("option", [("--ipd", "0"), ("--ipd", "nan"), ("--age", "-1"), ("--focal35", "0"), ("--focal35", "inf")])
+def test_impossible_numbers(run, demo_files, tmp_path, option):
+    photo, landmarks = demo_files
+    code, _, err = run("reconstruct", photo, "--landmarks", landmarks, "-o", "out", *option)
+    assert code == 2
+    assert one_sentence(err), err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_with_other_things_is_left_alone(run, demo_files, tmp_path):
+    photo, landmarks = demo_files
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.txt").write_text("years of work")
+    code, _, err = run("reconstruct", photo, "--landmarks", landmarks, "-o", "mine")
+    assert code == 2
+    assert "--force" in err
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="the superuser may write everywhere")
+def test_unwritable_folder(run, demo_files, tmp_path):
+    photo, landmarks = demo_files
+    (tmp_path / "locked").mkdir(mode=0o500)
+    code, _, err = run("reconstruct", photo, "--landmarks", landmarks, "-o", "locked/out")
+    assert code == 2
+    assert one_sentence(err), err
+
+
+def test_full_disk_leaves_nothing(run, demo_files, tmp_path, monkeypatch):
+    photo, landmarks = demo_files
+    real = os.write
+
+    def full(handle, data):
+        if len(data) > 100_000:
+            raise OSError(28, "No space left on device")
+        return real(handle, data)
+
+    monkeypatch.setattr(os, "write", full)
+    code, _, err = run("reconstruct", photo, "--landmarks", landmarks, "-o", "out", "--no-texture", "--no-report")
+    monkeypatch.undo()
+    assert code == 2
+    assert "full" in err
+    assert not [path for path in tmp_path.iterdir() if path.name != "points.json"]
+
+
+def test_lists(run):
+    code, out, _ = run("licenses")
+    assert code == 0
+    assert "Apache-2.0" in out
+    assert "CC0" in out
+    code, out, _ = run("assets", "list")
+    assert code == 0
+    assert "mediapipe" in out
+    code, out, _ = run("cite")
+    assert code == 0
+    assert "@software" in out
