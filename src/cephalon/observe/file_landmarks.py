@@ -16,7 +16,8 @@ The JSON holds one object:
 
 Positions are pixels of the upright picture (EXIF orientation applied) in its full size, x right, y down; the centre of
 the top-left pixel is (0.5, 0.5). A `.pts` file counts from 1, with the centre of the top-left pixel at (1, 1): 0.5 is
-taken off.
+taken off. Points without a sigma get that of their region; points of the set "mediapipe478" without a sigma are taken
+for MediaPipe's own, whose known bias is then removed too.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from numpy.typing import NDArray
 
 from cephalon.core import InputError, NoHeadError, as_array
 from cephalon.observe.canonical import face_pose
-from cephalon.observe.landmark_noise import default_noise, ibug68_noise, rotate
+from cephalon.observe.landmark_noise import ibug68_noise, mediapipe_noise, rotate
 from cephalon.photo import Photo
 from cephalon.values import ExpressionObservation, Observation, PointObservation
 
@@ -116,7 +117,8 @@ class FileLandmarks:
         if covariance is not None:
             covariance = covariance * np.outer(scale, scale)
         else:
-            covariance, hidden = _reasoned_covariance(set_name, points)
+            covariance, bias, hidden = _reasoned_covariance(set_name, points)
+            points = points - bias
             if record.get("visible") is None:
                 visible &= ~hidden
         focal35 = record.get("focal35_mm", photo.focal35_mm)
@@ -271,12 +273,13 @@ def _stated_covariance(record: Mapping[str, Any], count: int) -> Float | None:
     return sigma[:, None, None] ** 2 * np.eye(2)
 
 
-def _reasoned_covariance(set_name: str, points: Float) -> tuple[Float, NDArray[np.bool_]]:
-    """Return covariance (k, 2, 2) px^2 and hidden (k,) of points that came without a sigma."""
-    tables = {"mediapipe478": default_noise, "ibug68": ibug68_noise}
+def _reasoned_covariance(set_name: str, points: Float) -> tuple[Float, Float, NDArray[np.bool_]]:
+    """Return covariance (k, 2, 2) px^2, bias (k, 2) px and hidden (k,) of points that came without a sigma."""
+    tables = {"mediapipe478": mediapipe_noise, "ibug68": ibug68_noise}
     if set_name not in tables:
         raise InputError(f"the set {set_name} needs sigma_px, the error of each point in px")
     pose = face_pose(points, set_name)
-    covariance, _, hidden = tables[set_name]().at(pose.yaw_deg)
-    covariance, _ = rotate(covariance, np.zeros((len(points), 2)), pose.roll_deg)
-    return covariance * max(pose.size_px, 1.0) ** 2, hidden
+    size = max(pose.size_px, 1.0)
+    covariance, bias, hidden = tables[set_name]().at(pose.yaw_deg)
+    covariance, bias = rotate(covariance, bias, pose.roll_deg)
+    return covariance * size**2, bias * size, hidden

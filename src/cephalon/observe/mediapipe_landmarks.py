@@ -41,23 +41,21 @@ class MediaPipeOptions:
     Attributes
     ----------
     crops : crops of the second pass, 1 to 6, over which points are averaged; each takes about 10 ms.
-    least_crops_found : a face must be found again in this share of the crops.
-    most_inconsistency : largest accepted scatter of the points between crops, fraction of the outer eye distance.
+    most_doubt : bound on `FoundFace.doubt` of a face seen from the front; it grows with yaw as 1 + |yaw| / 90 deg.
     least_relative_size : without a chosen number, faces smaller than this share of the largest do not count.
     noise : "table" claims the covariance of the landmark noise table and removes its bias; "none" claims only the
         scatter between crops (for calibration).
     """
 
     crops: int = 4
-    least_crops_found: float = 0.5
-    most_inconsistency: float = 0.05
+    most_doubt: float = 0.045
     least_relative_size: float = 1 / 3
     noise: str = "table"
 
     def __post_init__(self) -> None:
         if not 1 <= self.crops <= MOST_CROPS:
             raise InputError(f"crops: expected 1 to {MOST_CROPS}, got {self.crops}")
-        for name in ("least_crops_found", "most_inconsistency", "least_relative_size"):
+        for name in ("most_doubt", "least_relative_size"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name}: expected a number from 0 to 1, got {getattr(self, name)!r}")
         if self.noise not in ("table", "none"):
@@ -85,12 +83,7 @@ class MediaPipeLandmarks:
     def find(self, photo: Photo) -> list[FoundFace]:
         """Return all faces that were found, from left to right (empty if there is none)."""
         detect = self._landmarker().detect
-        options = self.options
-
-        def accept(face: FoundFace) -> bool:
-            return face.crops_found >= options.least_crops_found and face.inconsistency <= options.most_inconsistency
-
-        return find_faces(_opaque(photo), detect, crops=options.crops, accept=accept)
+        return find_faces(_opaque(photo), detect, crops=self.options.crops, most_doubt=self.options.most_doubt)
 
     def observe(self, photo: Photo, *, which: int | None = None) -> Observation:
         """Measure one head in a photo.
@@ -129,6 +122,7 @@ class MediaPipeLandmarks:
             for side, members in (("Right", iris[:5]), ("Left", iris[5:])):
                 if face.scores.get(f"eyeBlink{side}", 0.0) > _SHUT:
                     visible[members] = False
+        visible &= _in_picture(position, photo)
         turned = round(roll / 90) % 4
         if turned:
             remark += f", face turned by {round(roll):d} degrees"
@@ -186,3 +180,12 @@ def _opaque(photo: Photo) -> NDArray[np.uint8]:
         return photo.rgb_srgb
     weight = photo.alpha[:, :, None].astype(np.uint16)
     return ((photo.rgb_srgb * weight + 128 * (255 - weight) + 127) // 255).astype(np.uint8)
+
+
+def _in_picture(position: Float, photo: Photo) -> NDArray[np.bool_]:
+    """Return which points lie on the photo's opaque pixels: beyond its border they are invented."""
+    column, row = np.floor(position).astype(int).T
+    inside = (column >= 0) & (row >= 0) & (column < photo.width) & (row < photo.height)
+    if photo.alpha is not None:
+        inside[inside] = photo.alpha[row[inside], column[inside]] > 127
+    return inside

@@ -11,6 +11,8 @@ Float = NDArray[np.float64]
 Uint8 = NDArray[np.uint8]
 
 _FILL = (124, 116, 104)
+_REDUCE_FROM = 1.5
+"""Photo px per view px from which bilinear sampling alone would skip pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +72,13 @@ class View:
         """Map (..., 2) positions in the view to the photo."""
         return points @ self.photo_from_view[:, :2].T + self.photo_from_view[:, 2]
 
+    def within(self, base: View) -> View:
+        """Return this view as a view of the picture that `base` renders."""
+        turn = np.linalg.inv(base.photo_from_view[:, :2])
+        linear = turn @ self.photo_from_view[:, :2]
+        offset = turn @ (self.photo_from_view[:, 2] - base.photo_from_view[:, 2])
+        return View(size=self.size, photo_from_view=np.column_stack([linear, offset]))
+
     def render(self, rgb: Uint8) -> Uint8:
         """Return the view's pixels; smoothed before reduction, one colour outside the photo."""
         from PIL import Image
@@ -85,13 +94,13 @@ class View:
             return np.full((h, w, 3), _FILL, dtype=np.uint8)
         part = Image.fromarray(rgb[y0:y1, x0:x1])
         stretch = np.ones(2)
-        if self.scale > 1.2:
+        if self.scale > _REDUCE_FROM:
             reduced = np.maximum(1, np.round(np.array(part.size) / self.scale)).astype(int)
             stretch = np.array(part.size) / reduced
-            part = part.resize((int(reduced[0]), int(reduced[1])), Image.Resampling.LANCZOS, reducing_gap=3.0)
+            part = part.resize((int(reduced[0]), int(reduced[1])), Image.Resampling.HAMMING, reducing_gap=3.0)
         # view px -> px of the reduced part
         linear = linear / stretch[:, None]
         offset = (offset - [x0, y0]) / stretch
         coefficients = (linear[0, 0], linear[0, 1], offset[0], linear[1, 0], linear[1, 1], offset[1])
-        seen = part.transform((w, h), Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC, fillcolor=_FILL)
+        seen = part.transform((w, h), Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR, fillcolor=_FILL)
         return np.asarray(seen)
