@@ -1,0 +1,119 @@
+"""The main job on a folder of real portraits: share reconstructed, reprojection, time by stage, memory, cold start.
+
+    python benchmarks/portraits.py FOLDER [--limit N] [--json FILE] [--texture-size 1024] [--cold]
+
+Runs in one process, one thread, landmarks from MediaPipe (extra `mediapipe`, its file from `cephalon assets get mediapipe`
+or CEPHALON_MEDIAPIPE_TASK). The first photo is run twice and the first run is left out of the times (warm-up). `--cold`
+measures the whole command on one photo in a fresh process besides.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    os.environ.setdefault(name, "1")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--limit", type=int)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--texture-size", type=int, default=1024)
+    parser.add_argument("--cold", action="store_true")
+    options = parser.parse_args()
+
+    from cephalon.appearance import TextureOptions
+    from cephalon.core import CephalonError
+    from cephalon.reconstruct import ReconstructOptions, reconstruct, save
+
+    photos = sorted(p for p in options.folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))[: options.limit]
+    if not photos:
+        print(f"{options.folder}: no photos", file=sys.stderr)
+        return 2
+    settings = ReconstructOptions(texture=TextureOptions(size=options.texture_size))
+    stages: dict[str, list[float]] = {}
+    rows, failed = [], []
+    with tempfile.TemporaryDirectory() as place:
+        for index, photo in enumerate([photos[0], *photos]):
+            start = time.perf_counter()
+            try:
+                head = reconstruct([photo], options=settings)
+            except CephalonError as error:
+                if index:
+                    failed.append((photo.name, str(error)))
+                continue
+            seconds = {**head.timings_s, **save(head, Path(place) / "out", force=True)}
+            if not index:
+                continue
+            seconds["everything"] = time.perf_counter() - start
+            for stage, value in seconds.items():
+                stages.setdefault(stage, []).append(value)
+            fitted = head.posterior.photos[0]
+            rows.append(
+                {
+                    "photo": photo.name,
+                    "status": fitted.status,
+                    "converged": head.posterior.status == "converged",
+                    "reprojection_px": fitted.reprojection_px,
+                    "reprojection_percent": fitted.reprojection_percent,
+                    "identity_rms": float((head.identity**2).mean() ** 0.5),
+                }
+            )
+            print(
+                f"{index:4d}/{len(photos)} {photo.name:28s} {fitted.status:9s} {fitted.reprojection_percent:5.2f} %"
+                f"  {seconds['everything']:5.2f} s", file=sys.stderr, flush=True,
+            )  # fmt: skip
+    good = [row for row in rows if row["converged"] and row["status"] == "ok"]
+    percents = sorted(row["reprojection_percent"] for row in rows)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"machine: {platform.processor() or platform.machine()}, {os.cpu_count()} cores, one thread used")
+    print(f"portraits: {len(photos)}; reconstructed {len(rows)}, of these converged and plausible {len(good)}")
+    print(f"reprojection, % of the outer eye distance: median {statistics.median(percents):.2f}, worst {percents[-1]:.2f}")
+    print("stage           median s    90 % s")
+    for stage, values in stages.items():
+        values.sort()
+        print(f"{stage:14s} {statistics.median(values):9.3f} {values[int(0.9 * (len(values) - 1))]:9.3f}")
+    print(f"peak memory of the process: {memory:.0f} MB")
+    cold = _cold(photos[0]) if options.cold else None
+    if cold is not None:
+        print(f"cold start of the command, one photo: {cold:.1f} s")
+    for name, why in failed:
+        print(f"not reconstructed: {name}: {why}")
+    if options.json:
+        document = {
+            "rows": rows,
+            "failed": failed,
+            "seconds": {stage: statistics.median(values) for stage, values in stages.items()},
+            "memory_mb": memory,
+            "cold_s": cold,
+        }
+        options.json.write_text(json.dumps(document, indent=1))
+    return 0
+
+
+def _cold(photo: Path) -> float:
+    with tempfile.TemporaryDirectory() as place:
+        start = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "cephalon.cli", "reconstruct", photo, "-o", Path(place) / "out"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    sys.exit(main())
