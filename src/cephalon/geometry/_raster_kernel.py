@@ -56,11 +56,8 @@ def rasterise_kernel(
     """Fill `face_index`, `barycentric` and `depth` (given as zeros) from vertices x, y, 1/z and faces."""
     height, width = face_index.shape
     flat_face, flat_barycentric, flat_depth = face_index.reshape(-1), barycentric.reshape(-1), depth.reshape(-1)
-    one, two, three = (
-        np.uint64(1),
-        np.uint64(2),
-        np.uint64(3),
-    )  # unsigned indices: numba skips its test for negative ones
+    # Indices are unsigned, for which numba skips its test for negative ones.
+    one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
 
     def edge(px: float, py: float, qx: float, qy: float, sign: float) -> tuple[float, float, float, float]:
         # The edge function a * x + b * y + c, positive inside, evaluated from the end that comes first by (y, x).
