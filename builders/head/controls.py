@@ -27,8 +27,8 @@ WEIGHTS = ("minweight", "averageweight", "maxweight")
 ANCESTRIES = ("african", "asian", "caucasian")
 PROPORTIONS = ("uncommonproportions", "idealproportions")
 
-AGE_ANCHORS_YEARS = (1.0, 10.0, 21.0, 88.0)
-"""Ages at which a person is purely "baby", "child", "young", "old"."""
+AGE_ANCHORS_YEARS = (-8.0, 10.0, 21.0, 88.0)
+"""Ages at which a person is purely "baby", "child", "young", "old"; with the baby at -8 three-year-olds look right."""
 
 BMI_ANCHORS = (15.0, 23.0, 42.0)
 """Body mass indices (kg / m^2) at which a person is purely "minweight", "averageweight", "maxweight"."""

@@ -1,7 +1,8 @@
 """Craniofacial landmarks as points on the head's surface, set ``iso``.
 
-Each landmark is defined on the mean head, by an extremum over named vertices where anatomy defines one, else by
-an hm08 vertex that was chosen on magnified renders with MakeHuman's painted skin. Names follow the usual
+Each landmark is defined on the average adult of the shape controls, by an extremum over named vertices where
+anatomy defines one, else by an hm08 vertex that was chosen on magnified renders with MakeHuman's painted skin; from
+there it is carried along by the topology. Names follow the usual
 abbreviations (Farkas; ISO 15535 where it has one); paired points end in ``_l`` and ``_r`` (the person's left and
 right). Right points mirror the left ones exactly.
 
@@ -13,11 +14,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from builders.head.base import ORBITALE_LEFT, TRAGION_LEFT, HeadBase
-from builders.head.regions import load_landmarks
+from builders.head.base import HeadBase, load_landmarks
+from builders.head.people import average_adult
 from cephalon.geometry import SurfacePoints, triangulate
 
 Float = NDArray[np.float64]
+
+SELLION_SEARCH_MM = 60.0
+"""Height above the tip of the nose of the brow end of the line from which sellion is the deepest point."""
 
 GLABELLA_SEARCH_MM = 26.0
 """Height above sellion up to which the glabella is searched."""
@@ -26,14 +30,11 @@ NASION_ABOVE_SELLION_MM = 4.7
 """How much the nasion-subnasale height of 3D Facial Norms exceeds the sellion-subnasale length of NIOSH 2003 (men)."""
 
 VERTEX_POINTS = {
-    "ls": 455,
     "li": 496,
     "sto": 474,
     "al_l": 11673,
     "ac_l": 11753,
     "sbal_l": 7095,
-    "or_l": ORBITALE_LEFT,
-    "t_l": TRAGION_LEFT,
     "ft_l": 11869,
     "go_l": 7695,
     "pra_l": 12023,
@@ -47,6 +48,9 @@ LARYNX_BELOW_CERVICALE_MM = 25.0
 
 NECK_LEAN_DEG = 20.0
 """How far the plane square to the neck's axis rises backwards, against the Frankfurt plane."""
+
+UPPER_LIP_EDGE = (455, 466)
+"""hm08 midline edge in whose middle the upper vermilion border lies."""
 
 PHILTRUM_EDGE = (7210, 7215)
 """hm08 edge in whose middle the left peak of the upper lip lies."""
@@ -99,13 +103,9 @@ Place = tuple[int, int, float]
 """A point on an edge: asset vertices a, b and t in [0, 1], at (1 - t) a + t b."""
 
 
-def craniofacial_points(base: HeadBase, vertices: Float) -> SurfacePoints:
-    """Find the landmarks on a head in the head frame.
-
-    Parameters
-    ----------
-    vertices : (n, 3) mm, the mean head, mirror-symmetric.
-    """
+def craniofacial_points(base: HeadBase) -> SurfacePoints:
+    """Find the landmarks; their faces are those of the triangulated skin, with which the asset's faces begin."""
+    vertices = average_adult(base)
     found = _midline_places(base, vertices) | _lateral_places(base, vertices)
     faces = triangulate(base.polygons[base.part("skin")[1]])[0]
     names, rows, weights = [], [], []
@@ -148,7 +148,7 @@ def _midline_places(base: HeadBase, vertices: Float) -> dict[str, Place]:
     chain = profile(base)
     y, z = vertices[chain, 1], vertices[chain, 2]
     step = np.arange(len(chain))
-    hits = {n: int(np.flatnonzero(chain == base.asset_index([VERTEX_POINTS[n]])[0])[0]) for n in ("li", "sto", "ls")}
+    hits = {n: int(np.flatnonzero(chain == base.asset_index([VERTEX_POINTS[n]])[0])[0]) for n in ("li", "sto")}
 
     def best(score: Float, keep: NDArray[np.bool_]) -> int:
         return int(np.argmax(np.where(keep, score, -np.inf)))
@@ -157,11 +157,12 @@ def _midline_places(base: HeadBase, vertices: Float) -> dict[str, Place]:
         offset = (z - z[a]) * (y[b] - y[a]) - (y - y[a]) * (z[b] - z[a])
         return best(np.abs(offset), (step > min(a, b)) & (step < max(a, b)))
 
-    li = hits["li"]
+    li, lip = hits["li"], int(np.flatnonzero(chain == base.asset_index(UPPER_LIP_EDGE)[0])[0])
     hits["v"] = crown = int(np.argmax(y))
-    hits["prn"] = prn = best(z, (step > hits["ls"]) & (step < crown) & (y < 0))
-    hits["sn"] = sn = farthest_from_line(hits["ls"], prn)
-    hits["se"] = se = best(-z, (step > prn) & (step < crown) & (y < y[prn] + 60))
+    hits["prn"] = prn = best(z, (step > lip) & (step < crown) & (y < 0))
+    hits["sn"] = sn = farthest_from_line(lip, prn)
+    brow = int(np.flatnonzero((step > prn) & (y > y[prn] + SELLION_SEARCH_MM))[0])
+    hits["se"] = se = farthest_from_line(prn, brow)
     hits["g"] = g = best(z, (step > se) & (step < crown) & (y < y[se] + GLABELLA_SEARCH_MM))
     hits["op"] = best(np.hypot(y - y[g], z - z[g]), (step > crown) & (y > -20))
     chin = (step < li) & (y > y[li] - 45) & (z > z[li] - 35)
@@ -174,6 +175,8 @@ def _midline_places(base: HeadBase, vertices: Float) -> dict[str, Place]:
     arc = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(y), np.diff(z)))])
     places["tr"] = _along(chain, arc, arc[g] + float(np.hypot(y[g] - y[sn], z[g] - z[sn])))
     places["n"] = _along(chain, y, y[se] + NASION_ABOVE_SELLION_MM, start=se)
+    upper, lower = base.asset_index(UPPER_LIP_EDGE).tolist()
+    places["ls"] = (upper, lower, 0.5)
     places["nf"] = _along(chain, arc, arc[hits["c"]] - LARYNX_BELOW_CERVICALE_MM)
     a, b, t = places["nf"]
     _, front_y, front_z = (1 - t) * vertices[a] + t * vertices[b]
@@ -191,11 +194,13 @@ def _along(chain: NDArray[np.int32], value: Float, wanted: float, start: int = 0
 def _lateral_places(base: HeadBase, vertices: Float) -> dict[str, Place]:
     """Landmarks of the left side."""
     x, y, z = vertices[: base.part("skin")[0].stop].T
-    loops = load_landmarks()["loops"]
+    marks = load_landmarks()
+    loops = marks["loops"]
     lid = base.asset_index(loops["left_lid"])
     pupil = vertices[base.part("left_eye")[0]].mean(axis=0)
     pinna = _pinna(base)
-    hits = {name: int(base.asset_index([v])[0]) for name, v in VERTEX_POINTS.items() if name.endswith("_l")}
+    named = VERTEX_POINTS | {"t_l": marks["vertices"]["left_tragion"], "or_l": marks["vertices"]["left_orbitale"]}
+    hits = {name: int(base.asset_index([v])[0]) for name, v in named.items() if name.endswith("_l")}
 
     def best(score: Float, keep: NDArray[np.bool_] | NDArray[np.int32]) -> int:
         allowed = np.zeros(len(x), dtype=bool)

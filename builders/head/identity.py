@@ -11,9 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builders.head.base import HeadBase, head_frame
-from builders.head.people import People, draw_people, weight_of_bmi
+from builders.head.calibration import calibrate
+from builders.head.craniofacial import craniofacial_points
+from builders.head.eyeballs import fit_eyeballs
+from builders.head.lips import close_lips
+from builders.head.people import People, average_adult, draw_people, weight_of_bmi
 from builders.head.regions import build_regions
 from cephalon.geometry import face_areas, triangulate
+from cephalon.head.anatomy import Anatomy
 from cephalon.head.link import features
 
 Float = NDArray[np.float64]
@@ -59,10 +64,8 @@ class IdentityBasis:
 
 def build_identity(base: HeadBase, rng: np.random.Generator, count: int = PEOPLE_COUNT) -> IdentityBasis:
     """Draw `count` people, align them, and summarise them as a linear-Gaussian model."""
-    people = draw_people(base, count, rng)
-    importance = vertex_importance(base)
-    vertices = align(base, people.vertices, alignment_weights(base))
-    mean, basis, scores, kept, missed = principal_components(vertices, base.symmetry, importance)
+    people, vertices = calibrated_people(base, rng, count)
+    mean, basis, scores, kept, missed = principal_components(vertices, base.symmetry, vertex_importance(base))
     names, table = feature_table(people)
     link_mean = table.mean(axis=0)
     centred = table - link_mean
@@ -76,6 +79,39 @@ def build_identity(base: HeadBase, rng: np.random.Generator, count: int = PEOPLE
         link_cross=scores.T @ centred / count,
         variance_kept=kept,
     )
+
+
+def calibrated_people(
+    base: HeadBase, rng: np.random.Generator, count: int = PEOPLE_COUNT
+) -> tuple[People, NDArray[np.float32]]:
+    """Draw people and return them with their vertices (p, n, 3) mm: aligned, of human measures, with human eyes."""
+    people = draw_people(base, count, rng)
+    rigid = alignment_weights(base)
+    vertices = align(base, people.vertices, rigid)
+    vertices = calibrate(vertices, people, base_anatomy(base, average_adult(base)), base.symmetry)
+    vertices = close_lips(base, fit_eyeballs(base, vertices, people.age_years, rng))
+    return people, align(base, vertices, rigid)
+
+
+def base_anatomy(base: HeadBase, mean: Float) -> Anatomy:
+    """What the measures need to know, before there is an asset; `mean` is a head (n, 3) mm to search areas on."""
+    faces = triangulate(base.polygons)[0]
+    skin = triangulate(base.polygons[base.part("skin")[1]])[0]
+    return Anatomy.build(
+        mean=mean,
+        faces=faces,
+        skin_faces=slice(0, len(skin)),
+        points=craniofacial_points(base),
+        symmetry=base.symmetry,
+        eyes=(base.part("left_eye")[0], base.part("right_eye")[0]),
+        regions=build_regions(base),
+    )
+
+
+def symmetric_mean(vertices: NDArray[np.float32], symmetry: NDArray[np.int32]) -> Float:
+    """Mean (n, 3) of people and of their mirror images."""
+    mean = vertices.mean(axis=0, dtype=np.float64)
+    return (mean + mean[symmetry] * np.array([-1.0, 1.0, 1.0])) / 2.0
 
 
 def vertex_importance(base: HeadBase) -> Float:
@@ -142,7 +178,7 @@ def principal_components(
     count, n, _ = vertices.shape
     flip = np.array([-1.0, 1.0, 1.0], dtype=np.float32)
     mirrored = vertices[:, symmetry] * flip
-    mean = (vertices.mean(axis=0, dtype=np.float64) + mirrored.mean(axis=0, dtype=np.float64)) / 2.0
+    mean = symmetric_mean(vertices, symmetry)
     scale = np.repeat(np.sqrt(importance / importance.sum()), 3).astype(np.float32)
     found = []
     total = 0.0

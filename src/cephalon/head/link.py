@@ -29,7 +29,8 @@ def features(
 
     Parameters
     ----------
-    age : years, 3 to 90. Gives "growth" = 1 - exp(-age / 6), nearly 1 in adults, and "ageing" = max(age - 20, 0) / 10.
+    age : years, 3 to 90. Gives "growth" = min(age / 18, 1), since heads and faces grow nearly evenly from 3 to 18 years
+        (Snyder et al. 1977), and "ageing" = max(age - 20, 0) / 10.
     sex : "female" or "male". Gives "sex" = -1 or +1; with an age also "sex_mature" = sex * logistic((age - 14) / 2).
     weight : 0 (thin) to 1 (heavy), 0.5 average; the model's own control, not kilograms.
     ancestry : proportions by name ("african", "asian", "caucasian"), normalised to sum 1.
@@ -43,7 +44,7 @@ def features(
     if age is not None:
         if not YOUNGEST <= age <= OLDEST:
             raise InputError(f"age: expected {YOUNGEST:.0f} to {OLDEST:.0f} years, got {age:g}")
-        known["growth"] = 1 - float(np.exp(-age / 6))
+        known["growth"] = min(age / 18, 1.0)
         known["ageing"] = max(age - 20, 0) / 10
     if sex is not None:
         if sex not in SEXES:
