@@ -38,12 +38,18 @@ LEFT_INNER_UPPER_LIP = (415, 310, 311, 312, 13)
 LEFT_INNER_LOWER_LIP = (324, 318, 402, 317, 14)
 """MediaPipe's lip line beside the corner, left half, outwards in."""
 
-LIP_LINE_RINGS = {LEFT_INNER_UPPER_LIP: 1, LEFT_INNER_LOWER_LIP: 0}
+LIP_LINE_RINGS = {"upper": 1, "lower": 0}
 """Edge rings, counted from the mouth's edge loop, that meet in the lip line when the mouth is closed: the upper lip
 overhangs the lower one."""
 
 IRISES = ((468, 469, 470, 471, 472), (473, 474, 475, 476, 477))
 """Right and left iris: centre, then the ring in the picture's right, top, left, bottom (checked on photos)."""
+
+LEFT_MOUTH_CORNER = (291, 308)
+"""MediaPipe's outer and inner left mouth corner."""
+
+BETWEEN_MOUTH_CORNERS = {306: 1 / 3, 292: 2 / 3}
+"""MediaPipe's points in the row between these corners, by their share of the way; closer than they can be traced."""
 
 OUTER_UPPER_LIP = (291, 409, 270, 269, 267, 0)
 OUTER_LOWER_LIP = (291, 375, 321, 405, 314, 17)
@@ -128,10 +134,18 @@ def mediapipe_points(base: HeadBase, mean: Float) -> Corners:
     mirror = np.array(record["mirror"])
     corners = Corners(vertices=vertices, weights=weights)
     position = corners.positions(mean)
-    lid_edges, lip_rings = _left_lid_edges(base), _lip_edges(base)
+    lid_edges, lip_edges = _left_lid_edges(base), _lip_line_edges(base)
     moved = {k: _nearest_on_edges(mean, position[k], lid_edges) for k in LEFT_LID}
-    for points, ring in LIP_LINE_RINGS.items():
-        moved |= {k: _nearest_on_edges(mean, position[k], lip_rings[ring]) for k in points}
+    for points, lip in ((LEFT_INNER_UPPER_LIP, "upper"), (LEFT_INNER_LOWER_LIP, "lower")):
+        moved |= {k: _nearest_on_edges(mean, position[k], lip_edges[lip]) for k in points}
+        middle = points[-1]
+        on_midline = np.unique(lip_edges[lip][base.symmetry[lip_edges[lip]] == lip_edges[lip]])
+        nearest = on_midline[np.argmin(np.linalg.norm(mean[on_midline] - position[middle], axis=1))]
+        moved[middle] = np.repeat(nearest, 3), np.array([1.0, 0.0, 0.0])
+    surface, outer, inner = _Surface(base, mean), *position[list(LEFT_MOUTH_CORNER)]
+    for k, share in BETWEEN_MOUTH_CORNERS.items():
+        placed = surface.nearest((outer + share * (inner - outer))[None])
+        moved[k] = placed.vertices[0], placed.weights[0]
     for k, (pair, weight) in moved.items():
         vertices[k], weights[k] = pair, weight
         if mirror[k] != k:
@@ -257,7 +271,6 @@ def jaw_line(base: HeadBase, mean: Float, surface: _Surface) -> Corners:
     covered = raster.covered
     outer = mean[base.asset_index(load_landmarks()["loops"]["left_lid"])]
     top = outer[np.argmax(outer[:, 0]), 1]
-    y, x = np.nonzero(covered)
     face = surface.faces[rows[raster.face_index[covered]]]
     position = np.einsum("pc,pcd->pd", raster.barycentric[covered].astype(np.float64), mean[face])
     middle = np.array([0.0, -30.0])
@@ -364,14 +377,19 @@ def _left_lid_edges(base: HeadBase) -> Ints:
     return np.stack([loop, np.roll(loop, -1)], axis=1)
 
 
-def _lip_edges(base: HeadBase) -> dict[int, Ints]:
-    """Edges of rings 0 and 1 around the mouth's edge loop, on the lips' outer side, left half."""
-    loops = load_landmarks()["loops"]
+def _lip_line_edges(base: HeadBase) -> dict[str, Ints]:
+    """Edges (e, 2) along which the "upper" and the "lower" lip meet when the mouth is closed, see `LIP_LINE_RINGS`."""
+    regions = build_regions(base)
     skin = base.polygons[base.part("skin")[1]]
     blocked = cavity_polygons(base)["mouth_cavity"][: len(skin)]
-    ring = ring_numbers(skin, base.asset_index(loops["mouth"]), blocked, base.part("skin")[0].stop)
+    mouth = base.asset_index(load_landmarks()["loops"]["mouth"])
+    ring = ring_numbers(skin, mouth, blocked, base.part("skin")[0].stop)
     edges = np.unique(np.sort(np.concatenate([skin[:, [i, (i + 1) % 4]] for i in range(4)]), axis=1), axis=0)
-    return {number: edges[(ring[edges] == number).all(axis=1)] for number in (0, 1)}
+    found = {}
+    for lip, number in LIP_LINE_RINGS.items():
+        on_lip = (ring == number) & (regions[f"lips_{lip}"][: len(ring)] > 0.5)
+        found[lip] = edges[on_lip[edges].all(axis=1)]
+    return found
 
 
 def _on_faces(points: Corners, faces: Ints, names: Sequence[str]) -> SurfacePoints:

@@ -28,7 +28,6 @@ from cephalon.geometry import (
     Camera,
     Raster,
     Rigid,
-    interpolate,
     rasterise_mesh,
     rotation_from_rotvec,
     triangulate,
@@ -97,10 +96,16 @@ class Layer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What a portrait looks like, besides shape and pose: names of skin, brows, lashes, hair, iris, light, background.
+    """What a portrait looks like, besides shape and pose.
 
-    `gaze_deg` is (yaw, pitch) of both eyes in the head frame, signs as in `pose`; `hair_rgb` tints hair and brows; `light_turn_deg` turns
-    the panorama about the vertical.
+    Attributes
+    ----------
+    skin, brows, lashes, hair, iris, light, background : names of files; hair may be "" for none.
+    cap : whether the scalp is painted in the hair's colour.
+    hair_rgb : sRGB of hair and brows.
+    light_turn_deg : how far the panorama is turned about the vertical.
+    gaze_deg : yaw and pitch of both eyes in the head frame, signs as in `pose`.
+    exposure : factor on the light.
     """
 
     skin: str
@@ -482,7 +487,7 @@ def _basis(normal: Float) -> Float:
 
 
 def _project_panorama(panorama: Float) -> Float:
-    """Irradiance coefficients (9, 3) of a panorama (h, w, 3), in camera axes (y down); Ramamoorthi and Hanrahan 2001."""
+    """Irradiance coefficients (9, 3) of a panorama (h, w, 3), in camera axes (y down); Ramamoorthi & Hanrahan 2001."""
     height, width = panorama.shape[:2]
     theta = (np.arange(height) + 0.5) / height * np.pi
     phi = (np.arange(width) + 0.5) / width * 2 * np.pi
@@ -532,7 +537,7 @@ def portrait_camera(size: int, distance_mm: float, face_mm: float = 260.0, share
 def portrait_pose(
     angles_deg: Sequence[float], distance_mm: float, *, aim: Float | None = None, shift_mm: Sequence[float] = (0.0, 0.0)
 ) -> Rigid:
-    """Pose of a head turned by (yaw, pitch, roll) whose point `aim` (3,) mm lies on the optical axis, `shift_mm` off it."""
+    """Pose of a head turned by (yaw, pitch, roll) whose point `aim` (3,) mm lies `shift_mm` off the optical axis."""
     rotation = pose(*angles_deg)
     centre = np.array([0.0, 0.0, 30.0]) if aim is None else aim
     return Rigid(rotation=rotation, translation=np.array([*shift_mm, distance_mm]) - rotation @ centre)

@@ -214,7 +214,7 @@ def outer_faces(base: HeadBase, mean: Float, faces: NDArray[np.int32]) -> NDArra
 def trace(
     base: HeadBase, mean: Float, heads: Float, views: list[View], pairs: NDArray[np.int32]
 ) -> tuple[NDArray[np.int32], Float, Float]:
-    """Surface points of the 468 landmarks from views of heads (s, n, 3): corners (468, 3), weights (468, 3), cost (468,).
+    """Surface points of the 468 landmarks from views of heads (s, n, 3): corners and weights (468, 3), cost (468,).
 
     Left and right are mirror images; landmarks on the midline lie on midline edges.
     """
@@ -279,8 +279,8 @@ def main() -> None:
         views = collect_views(PortraitKit(base, options.data, mean), heads, detect, rng=rng)
     corners, weights, cost = trace(base, mean, heads, views, pairs)
     record = {
-        "about": "MediaPipe's 468 face landmarks on the hm08 mesh: three vertices and their weights each; cost_mm is the "
-        "robust mean distance to the landmarker's answers. Written by builders.head.trace_mediapipe.",
+        "about": "MediaPipe's 468 face landmarks on the hm08 mesh: three vertices and their weights each; cost_mm is "
+        "the robust mean distance to the landmarker's answers. Written by builders.head.trace_mediapipe.",
         "people": options.people,
         "seed": options.seed,
         "views": len(views),
