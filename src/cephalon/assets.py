@@ -22,8 +22,8 @@ from cephalon.core import InputError
 TASK_VARIABLE = "CEPHALON_MEDIAPIPE_TASK"
 DATA_VARIABLE = "CEPHALON_DATA"
 
-Progress = Callable[[int, int], None]
-"""Called with the bytes done and the bytes in all."""
+Progress = Callable[[str], None]
+"""Called with one line of text as the work goes on."""
 
 _TIMEOUT_S = 30.0
 _BLOCK = 1 << 16
@@ -71,7 +71,7 @@ class PackagedAsset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchableAsset:
-    """A file that `fetch` can download: checked by size and sha256, never fetched without being asked."""
+    """A file that `get` can download: checked by size and sha256, never fetched without being asked."""
 
     name: str
     file: str
@@ -84,8 +84,8 @@ class FetchableAsset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ThirdParty:
-    """Somebody else's work that Cephalon contains or installs: `where` says which."""
+class LicenceRow:
+    """One work with its licence, and `where` it lies: in the package, or installed by which extra."""
 
     name: str
     what: str
@@ -100,7 +100,7 @@ class Registry:
 
     packaged: tuple[PackagedAsset, ...]
     fetchable: tuple[FetchableAsset, ...]
-    third_party: tuple[ThirdParty, ...]
+    third_party: tuple[LicenceRow, ...]
 
 
 @lru_cache(maxsize=1)
@@ -112,7 +112,7 @@ def registry() -> Registry:
     return Registry(
         packaged=tuple(PackagedAsset(**entry) for entry in record["packaged"]),
         fetchable=tuple(FetchableAsset(**entry) for entry in record["fetchable"]),
-        third_party=tuple(ThirdParty(**entry) for entry in record["third_party"]),
+        third_party=tuple(LicenceRow(**entry) for entry in record["third_party"]),
     )
 
 
@@ -133,18 +133,7 @@ def verify() -> list[str]:
 # -- licences ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LicenceRow:
-    """One line of the licence table."""
-
-    name: str
-    what: str
-    licence: str
-    source: str
-    where: str
-
-
-def licenses() -> list[LicenceRow]:
+def licence_table() -> list[LicenceRow]:
     """Return what Cephalon consists of and under which licences: the program, its assets, other people's parts."""
     known = registry()
     rows = [
@@ -152,11 +141,36 @@ def licenses() -> list[LicenceRow]:
     ]
     for assets, where in ((known.packaged, "package"), (known.fetchable, "fetched on request")):
         rows += [LicenceRow(name=a.name, what=a.what, licence=a.licence, source=a.source, where=where) for a in assets]
-    rows += [
-        LicenceRow(name=p.name, what=p.what, licence=p.licence, source=p.source, where=p.where)
-        for p in known.third_party
-    ]
-    return rows
+    return [*rows, *known.third_party]
+
+
+def licenses() -> list[str]:
+    """Return the licence table as lines of text, one part after the other by where it lies."""
+    rows = licence_table()
+    lines = []
+    for where in dict.fromkeys(row.where for row in rows):
+        part = [row for row in rows if row.where == where]
+        widths = max(len(row.name) for row in part), max(len(row.licence) for row in part)
+        lines.append(f"{where}:")
+        lines += [
+            f"  {row.name:{widths[0]}}  {row.licence:{widths[1]}}  {row.what} ({row.source})".rstrip() for row in part
+        ]
+    return lines
+
+
+def listing() -> list[str]:
+    """Return one line for every asset: packaged ones, and fetchable ones with whether they are there."""
+    known = registry()
+    lines = [f"{a.name}: in the package, {_size(a.size_bytes)}, {a.licence}: {a.what}" for a in known.packaged]
+    for asset in known.fetchable:
+        there = _place(asset).is_file()
+        state = f"in {_place(asset)}" if there else f"not fetched; type  cephalon assets get {asset.name}"
+        lines.append(f"{asset.name}: {state}, {_size(asset.size_bytes)}, {asset.licence}: {asset.what}")
+    return lines
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 1e5 else f"{size_bytes / 1e3:.1f} kB"
 
 
 # -- folders ----------------------------------------------------------------------------------------------------------
@@ -180,7 +194,7 @@ def find_mediapipe_task(path: str | os.PathLike[str] | None = None) -> Path:
     """Return MediaPipe's face landmarker file.
 
     Looked for in this order: the argument, the environment variable CEPHALON_MEDIAPIPE_TASK, the user data folder
-    (where `fetch` puts it), and, in a checkout, the data folder beside it.
+    (where `get` puts it), and, in a checkout, the data folder beside it.
 
     Raises
     ------
@@ -196,7 +210,7 @@ def find_mediapipe_task(path: str | os.PathLike[str] | None = None) -> Path:
                     "cephalon assets get mediapipe"
                 )
             return Path(value)
-    asset = fetchable("mediapipe")
+    asset = fetchable()["mediapipe"]
     for folder in (user_data_dir(), *_beside_checkout()):
         for candidate in (folder / "mediapipe" / asset.file, folder / asset.file):
             if candidate.is_file():
@@ -216,21 +230,12 @@ def _data_file(name: str) -> Any:
 # -- the network ------------------------------------------------------------------------------------------------------
 
 
-def fetchable(name: str) -> FetchableAsset:
-    """Return the record of a fetchable asset.
-
-    Raises
-    ------
-    InputError
-        If there is none of that name.
-    """
-    known = {asset.name: asset for asset in registry().fetchable}
-    if name not in known:
-        raise InputError(f"asset {name!r} is unknown; fetchable are: {', '.join(sorted(known))}")
-    return known[name]
+def fetchable() -> dict[str, FetchableAsset]:
+    """Return the records of the assets that `get` can fetch, by name."""
+    return {asset.name: asset for asset in registry().fetchable}
 
 
-def fetch(
+def get(
     asset: FetchableAsset | str, *, folder: str | os.PathLike[str] | None = None, progress: Progress | None = None
 ) -> Path:
     """Download an asset to the user data folder (or `folder`) and return its path; at once if it is there already.
@@ -244,16 +249,22 @@ def fetch(
     """
     import tempfile
 
-    asset = fetchable(asset) if isinstance(asset, str) else asset
-    target = Path(folder) / asset.file if folder is not None else user_data_dir() / asset.name / asset.file
-    if target.is_file() and _sha256(target) == asset.sha256:
-        return target
+    if isinstance(asset, str):
+        known = fetchable()
+        if asset not in known:
+            raise InputError(f"asset {asset!r} is unknown; fetchable are: {', '.join(sorted(known))}")
+        asset = known[asset]
+    say = progress or (lambda _: None)
+    target = Path(folder) / asset.file if folder is not None else _place(asset)
     temporary = None
     try:
+        if target.is_file() and _sha256(target) == asset.sha256:
+            say(f"{asset.name}: is there already")
+            return target
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{asset.file}.")
         with os.fdopen(descriptor, "wb") as file:
-            _download(asset, file.write, progress)
+            _download(asset, file.write, say)
         Path(temporary).chmod(0o644)
         Path(temporary).replace(target)
         temporary = None
@@ -269,7 +280,11 @@ def fetch(
     return target
 
 
-def _download(asset: FetchableAsset, write: Callable[[bytes], Any], progress: Progress | None) -> None:
+def _place(asset: FetchableAsset) -> Path:
+    return user_data_dir() / asset.name / asset.file
+
+
+def _download(asset: FetchableAsset, write: Callable[[bytes], Any], say: Progress) -> None:
     """Pass the asset's bytes to `write`, at most its size, and check them."""
     import urllib.error
     import urllib.request
@@ -282,6 +297,8 @@ def _download(asset: FetchableAsset, write: Callable[[bytes], Any], progress: Pr
         raise InputError(f"{asset.name}: its address {asset.url!r} is not one of the web")
     digest = hashlib.sha256()
     done = 0
+    tenth = 0
+    say(f"{asset.name}: downloading {_size(asset.size_bytes)} from {asset.url}")
     request = urllib.request.Request(asset.url, headers={"User-Agent": "cephalon"})
     try:
         response = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
@@ -303,8 +320,9 @@ def _download(asset: FetchableAsset, write: Callable[[bytes], Any], progress: Pr
                 )
             digest.update(block)
             write(block)
-            if progress is not None:
-                progress(done, asset.size_bytes)
+            if (now := 10 * done // asset.size_bytes) > tenth:
+                tenth = now
+                say(f"{asset.name}: {10 * tenth} %")
     if done != asset.size_bytes or digest.hexdigest() != asset.sha256:
         raise InputError(
             f"{asset.name}: {done} of {asset.size_bytes} bytes came, or others than expected (sha256); {by_hand}"
