@@ -102,7 +102,10 @@ def _closing(closed: Float, base: HeadBase, lids: dict) -> Float:
 
 
 def _carry_lashes(offset: Float, mean: Float, base: HeadBase, lids: dict) -> None:
-    """Set the lashes' rows of one offset (n, 3): every column moves rigidly with the lid's edge at its root."""
+    """Set the lashes' rows of one offset (n, 3): every column moves with the lid's edge at its root.
+
+    Upper lashes turn with the lid as it closes; lower ones keep their direction, else they would stand up.
+    """
     for name in ("left_lashes", "right_lashes"):
         flip = np.array([-1.0 if name == "right_lashes" else 1.0, 1.0, 1.0])
         for strip, (vertices, coordinates) in lash_grids(base, name).items():
@@ -115,6 +118,8 @@ def _carry_lashes(offset: Float, mean: Float, base: HeadBase, lids: dict) -> Non
                 distance = np.linalg.norm(mean[edge] - mean[root].mean(axis=0), axis=1)
                 weight = np.exp(-0.5 * (distance / LASH_ROOT_REACH_MM) ** 2)
                 rotation, centre, goal = _rigid(mean[edge] * flip, (mean + offset)[edge] * flip, weight)
+                if strip == "lower":
+                    rotation = np.eye(3)
                 moved = (mean[lash] * flip - centre) @ rotation.T + goal
                 offset[lash] = moved * flip - mean[lash]
 

@@ -133,9 +133,7 @@ def _lash_chart(base: HeadBase, name: str) -> np.ndarray:
 
 def _two_sided_chart(polygons: np.ndarray, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Chart of a flat body: what faces up in the left half, what faces down in the right, tip down."""
-    normals = np.cross(
-        points[polygons[:, 2]] - points[polygons[:, 0]], points[polygons[:, 3]] - points[polygons[:, 1]]
-    )
+    normals = np.cross(points[polygons[:, 2]] - points[polygons[:, 0]], points[polygons[:, 3]] - points[polygons[:, 1]])
     side = (normals[:, 1] < 0).astype(np.int64)
     pairs = polygons + side[:, None] * len(points)
     used, polygons_uv = np.unique(pairs, return_inverse=True)

@@ -240,9 +240,7 @@ def _inside_outline(x: np.ndarray, y: np.ndarray, outline: list[tuple[float, flo
 
 def _vertex_normals(points: np.ndarray, polygons: np.ndarray) -> np.ndarray:
     """Area-weighted unit normals (n, 3)."""
-    cross = np.cross(
-        points[polygons[:, 2]] - points[polygons[:, 0]], points[polygons[:, 3]] - points[polygons[:, 1]]
-    )
+    cross = np.cross(points[polygons[:, 2]] - points[polygons[:, 0]], points[polygons[:, 3]] - points[polygons[:, 1]])
     normals = np.zeros_like(points)
     for corner in range(4):
         np.add.at(normals, polygons[:, corner], cross)

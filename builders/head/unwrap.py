@@ -3,10 +3,10 @@
 The skin is a disk (its one boundary is the collar). Cut along the back midline up to the crown, the left
 half is a disk too: its boundary runs down the front midline (through the mouth cavity), along the collar
 and up the seam. The half is mapped to a half disc by Tutte's embedding (Tutte 1963; bijective for a convex
-boundary), with the front midline on the straight side, and then relaxed to low distortion by scalable
-locally injective mappings (Rabinovich et al. 2017, "SLIM") of the symmetric Dirichlet energy against
-target triangles: the 3D triangles, scaled by how much texture their region deserves. The front midline
-stays on u = 0, so the right half is the exact mirror image.
+boundary, and every quad convex), with the front midline on the straight side. It is then relaxed to low
+distortion by scalable locally injective mappings (Rabinovich et al. 2017, "SLIM") of the symmetric Dirichlet
+energy against target triangles: the corners of the quads in 3D, scaled by how much texture their region
+deserves. The front midline stays on u = 0, so the right half is the exact mirror image.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ SCALES = {
     "jaw": 0.5,
     "cheeks": 0.65,
     "chin": 0.7,
-    "skull": 0.25,
-    "neck": 0.24,
+    "skull": 0.28,
+    "neck": 0.27,
     "nostrils": 0.6,
 }
 """Length of texture per length of skin, relative to the face."""
@@ -40,7 +40,7 @@ EFFORT = {"face": 4.0, "nostrils": 0.5}
 """Weight of a region's distortion; 1 elsewhere."""
 
 CAVITY_SHRINK_PER_RING = 0.25
-"""Mouth cavity and eye sockets have full size at the opening's edge, less with each ring of polygons inwards."""
+"""Mouth cavity and eye sockets have full size at the opening's edge, less with each further ring of polygons."""
 
 CAVITY_SCALE_MIN = 0.2
 CAVITY_EFFORT_MIN = 0.15
@@ -76,18 +76,18 @@ def unwrap_skin(base: HeadBase, points: np.ndarray, regions: dict[str, np.ndarra
     vertex_slice, polygon_slice = base.part("skin")
     polygons = base.polygons[polygon_slice]
     is_left = points[polygons, 0].mean(axis=1) > 0
-    left = polygons[is_left]
-    faces = np.concatenate([left[:, [0, 1, 2]], left[:, [0, 2, 3]]])
-    used, local = np.unique(faces, return_inverse=True)
-    faces = local.reshape(-1, 3)
+    used, local = np.unique(polygons[is_left], return_inverse=True)
+    quads = local.reshape(-1, 4)
+    # all four corners of every quad: if they are positive, the quad is convex, and so are its parts when subdivided
+    faces = np.concatenate([np.roll(quads, -k, axis=1)[:, [3, 0, 1]] for k in range(4)])
     xyz = points[used]
-    boundary = _boundary(faces)
+    boundary = _boundary(quads)
     on_midline = base.symmetry[used] == used
     front = _front_midline(boundary, on_midline, xyz)
 
     depth = _cavity_depth(base, polygons)
     scale, effort = _targets(regions, used, faces, depth[used])
-    uv = _tutte(faces, boundary, front)
+    uv = _tutte(quads, boundary, front)
     uv = _slim(uv, xyz, faces, front, scale=scale, effort=effort, iterations=iterations)
 
     half = np.full((vertex_slice.stop, 2), np.nan)
@@ -114,9 +114,9 @@ def unwrap_skin(base: HeadBase, points: np.ndarray, regions: dict[str, np.ndarra
     return Chart(uv=np.concatenate([left_uv[keep_left], right_uv]), polygons_uv=polygons_uv.astype(np.int32))
 
 
-def _boundary(faces: np.ndarray) -> np.ndarray:
-    """The one boundary loop of a disk, in the direction of its faces."""
-    edges = {(int(a), int(b)) for face in faces for a, b in zip(face, np.roll(face, -1), strict=True)}
+def _boundary(quads: np.ndarray) -> np.ndarray:
+    """The one boundary loop of a disk, in the direction of its quads."""
+    edges = {(int(a), int(b)) for quad in quads for a, b in zip(quad, np.roll(quad, -1), strict=True)}
     following = {a: b for a, b in edges if (b, a) not in edges}
     loop = [min(following)]
     while (ahead := following[loop[-1]]) != loop[0]:
@@ -157,15 +157,15 @@ def _targets(
     effort = np.ones(len(used))
     for name, value in EFFORT.items():
         effort *= value ** regions[name][used]
-    shrink = np.maximum(1 - CAVITY_SHRINK_PER_RING * depth, CAVITY_SCALE_MIN)
+    shrink = np.clip(1 - CAVITY_SHRINK_PER_RING * (depth - 1), CAVITY_SCALE_MIN, 1)
     scale = np.where(depth > 0, shrink, scale)
     effort = np.where(depth > 0, np.maximum(shrink**2, CAVITY_EFFORT_MIN), effort)
     return scale[faces].mean(axis=1), effort[faces].mean(axis=1)
 
 
-def _tutte(faces: np.ndarray, boundary: np.ndarray, front: np.ndarray) -> np.ndarray:
-    """Tutte embedding into a half disc whose straight side carries the front midline."""
-    n = int(faces.max()) + 1
+def _tutte(quads: np.ndarray, boundary: np.ndarray, front: np.ndarray) -> np.ndarray:
+    """Tutte embedding into a half disc whose straight side carries the front midline; its quads are convex."""
+    n = int(quads.max()) + 1
     start = int(np.flatnonzero(boundary == front[0])[0])
     loop = np.roll(boundary, -start)
     rest = loop[len(front) :]
@@ -174,7 +174,7 @@ def _tutte(faces: np.ndarray, boundary: np.ndarray, front: np.ndarray) -> np.nda
     fixed[front] = np.stack([np.zeros(len(front)), along], axis=1)
     angle = np.linspace(-np.pi / 2, np.pi / 2, len(rest) + 2)[1:-1]
     fixed[rest] = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    a, b = faces.ravel(), np.roll(faces, -1, axis=1).ravel()
+    a, b = quads.ravel(), np.roll(quads, -1, axis=1).ravel()
     adjacency = sparse.csr_matrix((np.ones(2 * len(a)), (np.r_[a, b], np.r_[b, a])), shape=(n, n))
     adjacency.data[:] = 1.0
     laplacian = sparse.diags(np.asarray(adjacency.sum(axis=1)).ravel()) - adjacency
