@@ -1,69 +1,141 @@
-"""One texture from several views, and what no view shows: mirrored, then completed."""
+"""All texels: the photos where they see the skin, its mirror image, and what neither knows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from cephalon.appearance.blend import Blend
+from cephalon.appearance.colour import srgb_from_linear
+from cephalon.appearance.gather import TexelColours
+from cephalon.appearance.options import TextureOptions
+from cephalon.appearance.surface import SkinSurface
 from cephalon.appearance.texels import Texels
 
-GUTTER = 8
-_COARSE = 128
+Float = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+
+# Weight at which a photo begins to cover what lies beneath, and covers it wholly.
+_BEGIN, _FULL = 0.05, 0.30
+# Linear factors on the skin's own tone where skin turns inwards.
+_INSIDE_MOUTH = np.array([0.34, 0.17, 0.16])
+_INSIDE_NOSE = np.array([0.42, 0.30, 0.28])
+_LID_LINING = np.array([0.85, 0.62, 0.58])
 
 
-def complete(
-    texels: Texels, albedos: Sequence[NDArray[np.float32]], weights: Sequence[NDArray[np.float32]]
+def compose(
+    texels: Texels,
+    surface: SkinSurface,
+    colours: Sequence[TexelColours],
+    blend: Blend,
+    options: TextureOptions,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Blend the views and fill the rest.
-
-    Parameters
-    ----------
-    albedos : per photo (t, 3) linear.
-    weights : per photo (t,) >= 0.
+    """Lay photos over their mirror image over the completed skin.
 
     Returns
     -------
-    albedo (s, s, 3) sRGB uint8 with a gutter around the chart, provenance (s, s) uint8: 0 outside, 1... the photos, then
-    mirrored, completed.
+    albedo (s, s, 3) sRGB with a gutter around the chart, and provenance (s, s): 0 outside, 1... the photos, then mirrored,
+    completed.
     """
-    from cephalon.appearance.texture import srgb_from_linear
+    count, photos = len(texels.index), len(colours)
+    albedo = np.zeros((count, 3), dtype=np.float32)
+    total = np.zeros(count, dtype=np.float32)
+    best = np.zeros(count, dtype=np.float32)
+    sharp = np.zeros(count, dtype=np.float32)
+    code = np.full(count, photos + 2, dtype=np.uint8)
+    for number, found in enumerate(colours):
+        # the fourth power lets the best photo win: two photos of one wrinkle, a texel apart, would blur it
+        power = found.weight**4 if photos > 1 else found.weight
+        albedo[found.rows] += found.albedo * power[:, None]
+        sharp[found.rows] += power
+        total[found.rows] = np.maximum(total[found.rows], found.weight)
+        ahead = found.weight > best[found.rows]
+        code[found.rows[ahead]] = number + 1
+        best[found.rows[ahead]] = found.weight[ahead]
+    shown = sharp > 0
+    albedo[shown] /= sharp[shown, None]
 
-    stack = np.stack(weights)
-    total = stack.sum(0)
-    blended = sum(a * w[:, None] for a, w in zip(albedos, stack**2, strict=True)) / np.maximum((stack**2).sum(0), 1e-9)[:, None]
-    label = np.where(total > 0.05, 1 + stack.argmax(0), 0)
-    mirrored = (label == 0) & (label[texels.mirror] > 0)
-    own = np.clip(total / 0.3, 0, 1)
-    other = np.clip(total[texels.mirror] / 0.3, 0, 1) * (1 - own)
-    skin = np.median(blended[total > 0.5], axis=0) if (total > 0.5).any() else np.array([0.5, 0.36, 0.3])
-    colour = blended * own[:, None] + blended[texels.mirror] * other[:, None]
-    known = own + other
-    filled = _membrane(texels, colour, known, skin)
-    result = colour + filled * (1 - np.clip(known, 0, 1))[:, None]
-    count = len(albedos)
-    provenance = np.where(label > 0, label, np.where(mirrored, count + 1, count + 2)).astype(np.uint8)
-    picture = texels.image(srgb_from_linear(result))
-    inside = np.zeros(texels.size**2, dtype=bool)
-    inside[texels.index] = True
-    nearest = ndimage.distance_transform_edt(
-        ~inside.reshape(texels.size, texels.size), return_distances=False, return_indices=True
+    cover = np.clip((total - _BEGIN) / (_FULL - _BEGIN), 0, 1)
+    open_rows = np.flatnonzero(cover < 1)
+    beneath = np.exp(texels.spread(blend.log_albedo, open_rows))
+    grain = _grain(texels, surface, albedo, cover, options)
+    beneath *= (1 + grain * _noise(texels.size).reshape(-1)[texels.index[open_rows]])[:, None]
+    other = texels.mirror[open_rows]
+    mirror_cover = cover[other]
+    mirrored = np.flatnonzero(mirror_cover > 0)
+    rows = open_rows[mirrored]
+    colour = albedo[other[mirrored]] * np.exp(texels.spread(blend.mirror_gain, rows))
+    beneath[mirrored] += mirror_cover[mirrored, None] * (colour - beneath[mirrored])
+    own = cover[open_rows, None]
+    albedo[open_rows] = albedo[open_rows] * own + beneath * (1 - own)
+    code[open_rows] = np.where(
+        own[:, 0] >= 0.5, code[open_rows], np.where(mirror_cover >= 0.5, photos + 1, photos + 2)
     )
-    return picture[nearest[0], nearest[1]], texels.image(provenance)
+    _turn_inwards(texels, surface, albedo, code, blend, photos + 2)
+
+    picture = texels.image(srgb_from_linear(albedo)).reshape(-1, 3)
+    tone = srgb_from_linear(np.exp(blend.tone))
+    outside = np.ones(len(picture), dtype=bool)
+    outside[texels.index] = False
+    picture[outside] = tone
+    picture[texels.gutter] = picture[texels.index[texels.gutter_source]]
+    return picture.reshape(texels.size, texels.size, 3), texels.image(code)
 
 
-def _membrane(texels: Texels, colour: NDArray, known: NDArray, skin: NDArray) -> NDArray[np.float32]:
-    """Fill smoothly from what is known, pulled to the skin's median colour, by a pyramid of weighted means."""
-    image = texels.image(np.concatenate([colour, known[:, None]], axis=1).astype(np.float32))
-    out = np.zeros_like(image[..., :3])
-    weight = np.zeros_like(image[..., :1])
-    for sigma in (texels.size / 128, texels.size / 48, texels.size / 20):
-        blur = np.stack([ndimage.gaussian_filter(image[..., c], sigma, truncate=3) for c in range(4)], axis=-1)
-        left = np.clip(1 - weight, 0, 1)
-        trust = np.clip(blur[..., 3:] * 4, 0, 1) * left
-        out += trust * blur[..., :3] / np.maximum(blur[..., 3:], 1e-6)
-        weight += trust
-    out += (1 - weight) * skin
-    return out.reshape(-1, 3)[texels.index]
+def _turn_inwards(
+    texels: Texels,
+    surface: SkinSurface,
+    albedo: Float32,
+    code: NDArray[np.uint8],
+    blend: Blend,
+    completed: int,
+) -> None:
+    """Colour the inside of the mouth, the nostrils and the linings of the lids, in place."""
+    tone = np.exp(blend.tone)
+    for region, factor in (
+        ("mouth_cavity", _INSIDE_MOUTH),
+        ("nostrils", _INSIDE_NOSE),
+        ("eye_sockets", _LID_LINING),
+    ):
+        weight = surface.regions[region]
+        near = np.flatnonzero((weight[texels.corners] > 0).any(1))
+        share = texels.spread(weight, near)[:, None]
+        albedo[near] += share * ((tone * factor).astype(np.float32) - albedo[near])
+        code[near[share[:, 0] > 0.5]] = completed
+
+
+def _grain(
+    texels: Texels, surface: SkinSurface, albedo: Float32, cover: Float32, options: TextureOptions
+) -> float:
+    """Return the relative sd of the fine structure on the cheeks and the forehead that the photos show."""
+    even = (surface.even * (surface.regions["cheeks"] + surface.regions["forehead"]))[texels.corners[:, 0]]
+    used = (even > 0.6) & (cover >= 1)
+    if used.sum() < 500 or options.grain == 0:
+        return 0.012 * options.grain
+    brightness = np.where(used, albedo.mean(1), 0).astype(np.float32)
+    stack = texels.image(np.stack([brightness, used.astype(np.float32)], axis=1))
+    rows, columns = np.nonzero(stack[..., 1] > 0)
+    stack = stack[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    smooth = ndimage.uniform_filter(stack, (7, 7, 1))
+    inside = smooth[..., 1] > 0.99
+    if inside.sum() < 200:
+        return 0.012 * options.grain
+    relative = stack[inside][:, 0] / np.maximum(smooth[inside][:, 0], 1e-3) - 1
+    return float(np.clip(1.4826 * np.median(np.abs(relative)), 0.004, 0.05)) * options.grain
+
+
+@lru_cache(maxsize=2)
+def _noise(size: int) -> Float32:
+    """Fine structure of unit variance, the same for everyone: octaves of one, two and four texels (kept)."""
+    rng = np.random.default_rng(3)
+    total = np.zeros((size, size), dtype=np.float32)
+    for sigma, share in ((0.7, 0.5), (1.4, 0.6), (3.0, 0.6)):
+        field = ndimage.gaussian_filter(rng.standard_normal((size, size), dtype=np.float32), sigma, truncate=2.5)
+        total += share * field / field.std()
+    total /= total.std()
+    total.flags.writeable = False
+    return total

@@ -7,38 +7,50 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cephalon.appearance.contours import CONTOURS
+from cephalon.appearance.view import View
 from cephalon.export import DEFAULT_IRIS_SRGB
-from cephalon.geometry import point_visibility, rasterise_mesh, vertex_normals
-from cephalon.geometry.sampling import bilinear
 from cephalon.head import HeadModel
 from cephalon.photo import Photo
-from cephalon.values import PhotoFit
+from cephalon.values import Observation, PhotoFit
 
 Float = NDArray[np.float64]
 
+IRIS_RADIUS_MM = 5.85
+LEAST_RADIUS_PX = 4.0
 LEAST_SAMPLES = 24
+_PUPIL, _LIMBUS = 0.48, 0.88  # of the iris's radius: beyond the widest usual pupil, within the dark ring
+_TURNED = 0.75  # least cosine between the gaze and the direction to the camera
 
 
 def iris_colours(
-    photos: Sequence[Photo], fits: Sequence[PhotoFit], vertices: Sequence[Float], model: HeadModel
+    photos: Sequence[Photo],
+    observations: Sequence[Observation],
+    fits: Sequence[PhotoFit],
+    views: Sequence[View],
+    uncovered: Sequence[bool],
+    model: HeadModel,
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Return (2, 3) sRGB colours of the left and right iris, and whether each was seen.
 
-    Takes the photos' pixels on the fitted iris between pupil and limbus that no lid covers, drops the darkest and the
-    brightest (lashes, pupil, highlights), and returns the median. An eye that no photo shows takes the other's colour.
+    Takes the pixels of the disc between pupil and limbus that lie inside the measured opening between the lids, drops the
+    darkest (lashes, pupil) and the brightest (highlights, sclera), and returns the median. The disc's centre is measured
+    where the landmarks have one, else it is the fitted eye's. An eye that no photo shows takes the other's colour.
     """
     colours = np.array(DEFAULT_IRIS_SRGB, dtype=np.uint8)
     seen = np.zeros(2, dtype=bool)
-    for side, part in enumerate(("left_eye", "right_eye")):
-        samples = [
-            found
-            for photo, fitted, posed in zip(photos, fits, vertices, strict=True)
-            if len(found := _iris_pixels(photo, fitted, posed, model, part))
+    for side, name in enumerate(("left", "right")):
+        found = [
+            _iris_pixels(photo, observation, fitted, placed, model, name)
+            for photo, observation, fitted, placed, shown in zip(
+                photos, observations, fits, views, uncovered, strict=True
+            )
+            if shown
         ]
-        pixels = np.concatenate(samples) if samples else np.zeros((0, 3))
+        pixels = np.concatenate(found) if found else np.zeros((0, 3))
         if len(pixels) >= LEAST_SAMPLES:
             brightness = pixels.mean(1)
-            low, high = np.percentile(brightness, (25, 80))
+            low, high = np.percentile(brightness, (25, 75))
             middle = pixels[(brightness >= low) & (brightness <= high)]
             colours[side] = np.round(np.median(middle, axis=0))
             seen[side] = True
@@ -47,28 +59,52 @@ def iris_colours(
     return colours, seen
 
 
-def _iris_pixels(photo: Photo, fitted: PhotoFit, vertices: Float, model: HeadModel, part: str) -> Float:
-    points = fitted.camera_from_head.apply(vertices)
-    faces = model.faces[model.parts[part].faces]
-    rim = model.regions["iris"] * (1 - model.regions["pupil"])
-    chosen = faces[(rim[faces] > 0.5).all(1)]
-    if not len(chosen):
-        return np.zeros((0, 3))
-    # a grid of points on each iris triangle
-    grid = np.array([(i + 1 / 3, j + 1 / 3, 0) for i in range(4) for j in range(4 - i)]) / 4
-    grid[:, 2] = 1 - grid[:, 0] - grid[:, 1]
-    places = np.einsum("gk,tkd->tgd", grid, points[chosen]).reshape(-1, 3)
-    normals = vertex_normals(points, model.faces)
-    normals = np.einsum("gk,tkd->tgd", grid, normals[chosen]).reshape(-1, 3)
-    shown = np.ones(len(model.faces), dtype=bool)
-    for name, other in model.parts.items():
-        shown[other.faces] = "lashes" not in name
-    camera = fitted.camera.scaled(min(1.0, 1024 / max(fitted.camera.width, fitted.camera.height)))
-    depth = rasterise_mesh(points, model.faces[shown], camera).depth
-    visible = point_visibility(places, camera, depth, normals_cam=normals, tolerance_mm=0.8, min_cosine=0.3)
-    pixel = fitted.camera.project(places[visible])
-    height, width = photo.rgb_srgb.shape[:2]
-    pixel = pixel[((pixel >= 0) & (pixel <= (width, height))).all(1)]
-    if not len(pixel):
-        return np.zeros((0, 3))
-    return np.asarray(bilinear(photo.rgb_srgb.astype(np.float32), pixel), dtype=float)
+def _iris_pixels(
+    photo: Photo, observation: Observation, fitted: PhotoFit, placed: View, model: HeadModel, side: str
+) -> Float:
+    nothing = np.zeros((0, 3))
+    pupil = model.regions["pupil"][model.parts[f"{side}_eye"].vertices]
+    if pupil.max() < 0.5:
+        return nothing
+    eye = placed.vertices[model.parts[f"{side}_eye"].vertices]
+    front = eye[pupil > 0.5].mean(0)
+    points = fitted.camera_from_head.apply(np.stack([front, eye.mean(0)]))
+    gaze = points[0] - points[1]
+    facing = -float(gaze @ points[0]) / (np.linalg.norm(gaze) * np.linalg.norm(points[0]) + 1e-9)
+    radius = IRIS_RADIUS_MM * fitted.camera.focal_px / max(points[0, 2], 1.0)
+    if facing < _TURNED or radius < LEAST_RADIUS_PX:
+        return nothing
+    centre = fitted.camera.project(points[:1])[0]
+    measured = observation.points[0]
+    contours = CONTOURS.get(measured.set_name)
+    opening = None
+    if contours is not None:
+        which = 1 if side == "left" else 0
+        opening = measured.position[list(contours.eyes[which])]
+        ring = contours.irises[which]
+        if ring and measured.visible[ring[0]]:
+            centre = measured.position[ring[0]]
+    box = np.array([centre - radius, centre + radius])
+    left, top = np.floor(box[0]).astype(int)
+    right, low = np.ceil(box[1]).astype(int)
+    if left < 0 or top < 0 or right > photo.width or low > photo.height or not np.isfinite(box).all():
+        return nothing
+    x, y = np.meshgrid(np.arange(left, right) + 0.5, np.arange(top, low) + 0.5)
+    distance = np.hypot(x - centre[0], y - centre[1]) / radius
+    used = (distance > _PUPIL) & (distance < _LIMBUS)
+    if opening is not None:
+        used &= _inside(x, y, opening, margin=0.12 * radius)
+    return photo.rgb_srgb[top:low, left:right][used].astype(float)
+
+
+def _inside(x: Float, y: Float, loop: Float, *, margin: float) -> NDArray[np.bool_]:
+    """Tell which places lie inside a polygon (even-odd rule), at least `margin` above its low and below its high edge."""
+    result = np.ones(x.shape, dtype=bool)
+    for shift in (-margin, margin):
+        crossings = np.zeros(x.shape, dtype=bool)
+        for (x0, y0), (x1, y1) in zip(loop, np.roll(loop, -1, axis=0), strict=True):
+            between = (y0 > y + shift) != (y1 > y + shift)
+            at = x0 + (y + shift - y0) * (x1 - x0) / np.where(y1 == y0, 1e-9, y1 - y0)
+            crossings ^= between & (x < at)
+        result &= crossings
+    return result

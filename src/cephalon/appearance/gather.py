@@ -1,4 +1,4 @@
-"""What one photo says of the skin: for each texel a colour, and how far to trust it."""
+"""What one photo says of the skin: smoothly at the vertices, in full detail at the texels."""
 
 from __future__ import annotations
 
@@ -8,105 +8,87 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from cephalon.appearance.blend import Layer
+from cephalon.appearance.colour import linear_from_srgb
+from cephalon.appearance.masks import SkinMask
 from cephalon.appearance.options import TextureOptions
 from cephalon.appearance.texels import Texels
-from cephalon.export import fine_mesh
-from cephalon.geometry import point_visibility, rasterise_mesh, vertex_normals
-from cephalon.geometry.sampling import pyramid, trilinear
-from cephalon.head import HeadModel
+from cephalon.appearance.view import View
+from cephalon.geometry.sampling import bilinear
 from cephalon.photo import Photo
-from cephalon.values import PhotoFit
 
 Float = NDArray[np.float64]
+Float32 = NDArray[np.float32]
 
-DEPTH_PX = 640
+# Log albedo is clipped to this range: beyond it lie noise and burnt-out pixels.
+DARKEST, BRIGHTEST = 0.012, 1.0
+_SMOOTH_PX = 1.6
+
+
+def vertex_weight(view: View, options: TextureOptions) -> Float32:
+    """Return how well each vertex is seen, (m,) in [0, 1]: squared cosine between the least one and 0.75."""
+    ramp = np.clip((view.cosine - options.least_cosine) / (0.75 - options.least_cosine), 0, 1)
+    return (view.seen * ramp**1.5).astype(np.float32)
+
+
+def gather_layer(view: View, mask: SkinMask, options: TextureOptions) -> Layer:
+    """Return one photo's smooth log albedo at the vertices, from usable pixels alone."""
+    weight = vertex_weight(view, options)
+    linear = linear_from_srgb(view.grid_srgb)
+    stack = np.concatenate([linear * mask.usable[..., None], mask.usable[..., None]], axis=2)
+    smooth = ndimage.gaussian_filter(stack, (_SMOOTH_PX, _SMOOTH_PX, 0), truncate=2.5)
+    place = view.grid.place(view.pixel)
+    there = np.flatnonzero(weight > 0)
+    sample = bilinear(smooth, place[there])
+    usable = bilinear(mask.usable, place[there])
+    colour = sample[:, :3] / np.maximum(sample[:, 3:], 1e-4)
+    colour = colour / mask.light.shading(view.normal[there], options.shading_range)
+    log_albedo = np.zeros((len(weight), 3), dtype=np.float32)
+    log_albedo[there] = np.log(np.clip(colour, DARKEST, BRIGHTEST))
+    confidence = np.zeros(len(weight), dtype=np.float32)
+    confidence[there] = weight[there] * usable * (sample[:, 3] > 0.05)
+    return Layer(log_albedo=log_albedo, confidence=confidence)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Gathered:
-    """One photo's view of the texels.
+class TexelColours:
+    """One photo at the texels that it shows: `rows` (s,) of the texels, `albedo` (s, 3) linear, `weight` (s,) > 0."""
 
-    Attributes
-    ----------
-    rgb_srgb : (t, 3) float32, 0 to 255, of the photo at the texel; 0 where it is not seen.
-    pixel : (t, 2) px where the texel lies in the photo (after the warp).
-    normal : (t, 3) float32 unit, camera frame.
-    weight : (t,) float32 >= 0, 0 where the photo does not see the texel.
-    """
-
-    rgb_srgb: NDArray[np.float32]
-    pixel: NDArray[np.float32]
-    normal: NDArray[np.float32]
-    weight: NDArray[np.float32]
+    rows: NDArray[np.intp]
+    albedo: Float32
+    weight: Float32
 
 
-def posed_vertices(model: HeadModel, identity: Float, fitted: PhotoFit) -> Float:
-    """Return the model's vertices (n, 3) mm, head frame, as they are in a photo: with its expression and gaze."""
-    joints = dict(zip(model.joint_names, fitted.joint_rotvecs, strict=True))
-    return model.vertices(model.code(identity=identity, expression=fitted.expression, joints=joints))
-
-
-def gather(
+def gather_texels(
     photo: Photo,
-    fitted: PhotoFit,
-    vertices: Float,
-    model: HeadModel,
+    view: View,
+    mask: SkinMask,
     texels: Texels,
+    gain: Float32,
+    tone: Float,
     options: TextureOptions,
-    *,
-    eye_distance_px: float,
-) -> Gathered:
-    """Look every texel up in a photo.
+) -> TexelColours:
+    """Look all texels up that a photo shows.
 
     Parameters
     ----------
-    vertices : (n, 3) mm, head frame, posed for this photo.
-    eye_distance_px : the outer eye distance in the photo, the scale of all margins.
+    gain : (m, 3) log factor at the vertices, from the blend.
+    tone : (3,) log albedo of the skin, above which highlights are held back.
     """
-    fine = fine_mesh(model)
-    points = fitted.camera_from_head.apply(fine.operator @ vertices)
-    normals = vertex_normals(points, fine.mesh.faces)
-    place = texels.spread(points).astype(np.float64)
-    normal = texels.spread(normals)
-    normal /= np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-9)
-
-    camera = fitted.camera
-    reduced = camera.scaled(min(1.0, DEPTH_PX / max(camera.width, camera.height)))
-    shown = np.ones(len(fine.mesh.faces), dtype=bool)
-    for name, part in fine.parts.items():
-        shown[part.faces] = "lashes" not in name
-    depth = rasterise_mesh(points, fine.mesh.faces[shown], reduced).depth
-    pixel = camera.project(place)
-    pixel = np.where(np.isfinite(pixel), pixel, -1e6)
-    seen = point_visibility(
-        place, reduced, depth, normals_cam=normal, tolerance_mm=options.depth_tolerance_mm, min_cosine=options.least_cosine
-    )
-    clear = _distance_to_edges(depth, reduced.width / camera.width, pixel)
-    margin = options.edge_margin * eye_distance_px
-    cosine = -np.einsum("nd,nd->n", normal, place) / np.linalg.norm(place, axis=1)
-    ramp = np.clip((cosine - options.least_cosine) / (0.75 - options.least_cosine), 0, 1)
-    inside = (pixel > 1).all(1) & (pixel[:, 0] < camera.width - 1) & (pixel[:, 1] < camera.height - 1)
-    weight = seen * inside * ramp**2 * np.clip(clear / margin - 0.5, 0, 1)
-
-    steps = pyramid(photo.rgb_srgb.astype(np.float32), 4)
-    rgb = np.zeros((len(texels.index), 3), dtype=np.float32)
-    used = weight > 0
-    texel_mm = 420.0 / texels.size  # the chart is about 420 mm across
-    level = np.log2(np.maximum(camera.focal_px / np.median(place[used, 2]) * texel_mm, 1e-3)) if used.any() else 0.0
-    rgb[used] = trilinear(steps, pixel[used], np.full(int(used.sum()), max(level, 0.0)))
-    return Gathered(
-        rgb_srgb=rgb, pixel=pixel.astype(np.float32), normal=normal, weight=weight.astype(np.float32)
-    )
-
-
-def _distance_to_edges(depth: NDArray[np.float32], factor: float, pixel: Float) -> Float:
-    """Distance (px of the photo) from each pixel position to the next silhouette or depth edge of the depth picture."""
-    finite = np.where(np.isfinite(depth), depth, 1e5)
-    jump = np.maximum(
-        np.abs(np.diff(finite, axis=0, append=finite[-1:])), np.abs(np.diff(finite, axis=1, append=finite[:, -1:]))
-    )
-    distance = ndimage.distance_transform_edt(jump < 8.0)
-    rows, columns = depth.shape
-    x = np.clip((pixel[:, 0] * factor).astype(int), 0, columns - 1)
-    y = np.clip((pixel[:, 1] * factor).astype(int), 0, rows - 1)
-    return distance[y, x] / factor
+    weight = vertex_weight(view, options)
+    possible = np.flatnonzero((weight[texels.corners] > 0).any(1))
+    factor = gain - np.log(mask.light.shading(view.normal, options.shading_range))
+    vertex_fields = np.concatenate([view.pixel, weight[:, None], factor], axis=1)
+    fields = texels.spread(vertex_fields.astype(np.float32), possible)
+    grid_place = view.grid.place(fields[:, :2])
+    known = fields[:, 2] * bilinear(mask.usable, grid_place)
+    used = known > 0.02
+    rows, fields, known = possible[used], fields[used], known[used]
+    picture = linear_from_srgb(view.fine.cut(photo.rgb_srgb))
+    albedo = bilinear(picture, view.fine.place(fields[:, :2]))
+    albedo *= np.exp(fields[:, 3:])
+    brightness = albedo.mean(1)
+    limit = np.float32(np.exp(tone).mean() * np.exp(options.highlight))
+    over = brightness > limit
+    albedo[over] *= np.sqrt(limit / brightness[over])[:, None]
+    return TexelColours(rows=rows, albedo=albedo, weight=known.astype(np.float32))

@@ -13,7 +13,7 @@ class TextureOptions:
 
     Attributes
     ----------
-    size : side of the square texture, texels. 1024 resolves 0.4 mm on the face, about what a 12 Mpx portrait shows.
+    size : side of the square texture, texels. 1024 resolves 0.5 mm on the face, about what a 12 Mpx portrait shows.
     least_cosine : skin seen under a flatter angle than this cosine is not used: a texel would be stretched fivefold
         and mixes with what lies behind the silhouette.
     edge_margin : distance kept from silhouettes and from edges where something hides the skin, in fractions of the outer
@@ -21,13 +21,25 @@ class TextureOptions:
     depth_tolerance_mm : slack of the visibility test; the error of the surface within one pixel.
     shading_range : bounds of the estimated shading, relative to its mean, before it is divided out; beyond them noise and
         highlights would be amplified.
+    highlight : log of how much brighter than this person's skin a texel may be before it counts as a highlight and is
+        held back to half the excess.
+    flatten_brightness, flatten_colour : share of the skin's slow departures from its tone that is taken for light (cast
+        shadows, lamps near the face) and removed; the rest is taken for the flush of the skin and stays.
+    pull_mm : distance over which completed skin forgets the nearest seen colour and takes the median tone of the face.
+    grain : share of the measured fine structure of the skin that completed skin is given; 1 would look busier than seen
+        skin, whose structure is partly in pores and hairs that a grain does not imitate.
     """
 
     size: int = 1024
     least_cosine: float = 0.2
     edge_margin: float = 0.03
-    depth_tolerance_mm: float = 2.0
+    depth_tolerance_mm: float = 3.0
     shading_range: tuple[float, float] = (0.4, 1.8)
+    highlight: float = 0.35
+    flatten_brightness: float = 0.7
+    flatten_colour: float = 0.4
+    pull_mm: float = 45.0
+    grain: float = 0.7
 
     def __post_init__(self) -> None:
         if not 64 <= self.size <= 8192:
@@ -37,3 +49,11 @@ class TextureOptions:
         low, high = self.shading_range
         if not 0 < low < 1 < high:
             raise InputError(f"shading_range: expected a range around 1, got {self.shading_range}")
+        for name in ("edge_margin", "depth_tolerance_mm", "highlight", "pull_mm"):
+            if not getattr(self, name) > 0:
+                raise InputError(f"{name}: expected a number > 0, got {getattr(self, name)}")
+        for name in ("flatten_brightness", "flatten_colour"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise InputError(f"{name}: expected a share from 0 to 1, got {getattr(self, name)}")
+        if not 0 <= self.grain <= 2:
+            raise InputError(f"grain: expected 0 to 2, got {self.grain}")

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cephalon.appearance.surface import skin_surface
 from cephalon.export import fine_mesh
 from cephalon.geometry import rasterise_uv
 from cephalon.head import HeadModel
 
-Float = NDArray[np.float64]
+GUTTER = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -22,27 +23,34 @@ class Texels:
 
     Attributes
     ----------
-    index : (t,) flat index into the texture.
-    corners : (t, 3) vertices of the fine level; `barycentric` (t, 3) float32 weights.
-    mirror : (t,) row of the texel at u -> 1 - u.
-    regions : name -> (t,) float32, the model's region weights at the texels.
+    index : (t,) int32 flat index into the texture.
+    corners : (t, 3) int32 rows of the skin surface's vertices; `barycentric` (t, 3) float32 weights.
+    mirror : (t,) int32 row of the texel at u -> 1 - u.
+    gutter : (g,) flat index of the texels around the chart, `gutter_source` (g,) row of the skin texel each repeats.
+    scale : side of a texel on the mean head, mm (median over the face).
     """
 
     size: int
-    index: NDArray[np.int64]
+    index: NDArray[np.int32]
     corners: NDArray[np.int32]
     barycentric: NDArray[np.float32]
-    mirror: NDArray[np.int64]
-    regions: dict[str, NDArray[np.float32]]
+    mirror: NDArray[np.int32]
+    gutter: NDArray[np.int32]
+    gutter_source: NDArray[np.int32]
+    scale: float
 
-    def spread(self, values: NDArray[Any]) -> NDArray[np.float32]:
-        """Interpolate attributes of the fine vertices (n, c) at the texels, (t, c) float32."""
-        values = values.astype(np.float32)
-        weights = self.barycentric
-        found = values[self.corners[:, 0]] * weights[:, :1]
-        found += values[self.corners[:, 1]] * weights[:, 1:2]
-        found += values[self.corners[:, 2]] * weights[:, 2:]
-        return found
+    def spread(self, values: NDArray[Any], rows: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
+        """Interpolate attributes of the surface's vertices (m,) or (m, c) at the texels (or some `rows`), float32."""
+        flat = np.ascontiguousarray(values, dtype=np.float32).reshape(len(values), -1)
+        corners = self.corners if rows is None else self.corners.take(rows, axis=0)
+        weights = self.barycentric if rows is None else self.barycentric.take(rows, axis=0)
+        found = flat.take(corners[:, 0], axis=0)
+        found *= weights[:, :1]
+        for k in (1, 2):
+            more = flat.take(corners[:, k], axis=0)
+            more *= weights[:, k : k + 1]
+            found += more
+        return found if values.ndim > 1 else found[:, 0]
 
     def image(self, values: NDArray[Any], fill: Any = 0) -> NDArray[Any]:
         """Lay (t,) or (t, c) values out as a texture (size, size[, c])."""
@@ -54,28 +62,49 @@ class Texels:
 @lru_cache(maxsize=3)
 def skin_texels(model: HeadModel, size: int) -> Texels:
     """Rasterise the skin's UV chart of the model's fine level (kept for the process)."""
-    fine = fine_mesh(model)
-    skin = fine.parts["skin"].faces
+    fine, surface = fine_mesh(model), skin_surface(model)
     uv, faces_uv = fine.mesh.uv, fine.mesh.faces_uv
     assert uv is not None and faces_uv is not None
-    raster = rasterise_uv(uv, faces_uv[skin], size)
+    raster = rasterise_uv(uv, faces_uv[fine.parts["skin"].faces], size)
     covered = raster.covered & raster.covered[:, ::-1]  # the chart is symmetric; a texel and its mirror image go together
-    index = np.flatnonzero(covered)
-    row_of = np.full(size * size, -1, dtype=np.int64)
-    row_of[index] = np.arange(len(index))
+    index = np.flatnonzero(covered).astype(np.int32)
+    row_of = np.full(size * size, -1, dtype=np.int32)
+    row_of[index] = np.arange(len(index), dtype=np.int32)
     row, column = np.divmod(index, size)
-    corners = fine.mesh.faces[skin][raster.face_index.reshape(-1)[index]]
-    barycentric = raster.barycentric.reshape(-1, 3)[index].astype(np.float32)
-    names = list(model.regions)
-    weights = (fine.operator @ np.stack([model.regions[name] for name in names], axis=1)).astype(np.float32)
-    texels = Texels(
+    face = raster.face_index.reshape(-1)[index]
+    gutter, source = _gutter(row_of.reshape(size, size))
+    # side of a texel: area on the head over area in the chart, of the faces of the face
+    triangles = (surface.operator @ model.mean)[surface.faces]
+    area = 0.5 * np.linalg.norm(
+        np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]), axis=1
+    )
+    here = surface.regions["face"][surface.faces].min(1) > 0.5
+    texels_per_face = np.bincount(face, minlength=len(area))
+    return Texels(
         size=size,
         index=index,
-        corners=corners,
-        barycentric=barycentric,
+        corners=surface.faces[face],
+        barycentric=raster.barycentric.reshape(-1, 3)[index].astype(np.float32),
         mirror=row_of[row * size + (size - 1 - column)],
-        regions={},
+        gutter=gutter,
+        gutter_source=source,
+        scale=float(np.sqrt(area[here].sum() / max(texels_per_face[here].sum(), 1))),
     )
-    spread = np.clip(texels.spread(weights), 0, 1)
-    texels.regions.update({name: spread[:, i] for i, name in enumerate(names)})
-    return texels
+
+
+def _gutter(row_of: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Grow the chart outwards texel by texel; return the grown texels and the skin texel that each one repeats."""
+    grown = row_of.copy()
+    for _ in range(GUTTER):
+        empty = np.flatnonzero(grown < 0)
+        if not len(empty):
+            break
+        padded = np.pad(grown, 1, constant_values=-1)
+        row, column = np.divmod(empty, grown.shape[1])
+        nearest = np.full(len(empty), -1, dtype=np.int32)
+        for down, right in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+            there = padded[row + 1 + down, column + 1 + right]
+            nearest = np.where(nearest < 0, there, nearest)
+        grown.reshape(-1)[empty] = nearest
+    gutter = np.flatnonzero((row_of < 0) & (grown >= 0)).astype(np.int32)
+    return gutter, grown.reshape(-1)[gutter]

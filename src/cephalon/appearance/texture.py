@@ -1,27 +1,24 @@
-"""The texture from start to end: gather, divide the light out, blend, mirror, complete."""
+"""The texture from start to end: place the skin in each photo, segment, divide the light out, blend, complete."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cephalon.appearance.complete import complete
+from cephalon.appearance.blend import blend
+from cephalon.appearance.complete import compose
 from cephalon.appearance.eyes import iris_colours
-from cephalon.appearance.gather import gather, posed_vertices
-from cephalon.appearance.light import estimate_light, shading
+from cephalon.appearance.gather import gather_layer, gather_texels
+from cephalon.appearance.masks import skin_mask
 from cephalon.appearance.options import TextureOptions
-from cephalon.appearance.texels import Texels, skin_texels
+from cephalon.appearance.surface import skin_surface
+from cephalon.appearance.texels import skin_texels
+from cephalon.appearance.view import view
+from cephalon.core import InputError
 from cephalon.head import HeadModel
 from cephalon.photo import Photo
-from cephalon.values import Observation, PhotoFit, Posterior, Texture
-
-Float = NDArray[np.float64]
-
-# Regions whose skin has one colour; the light is measured on them.
-_EVEN = ("forehead", "cheeks", "nose", "chin")
-_UNEVEN = ("brows", "eyes", "lips_upper", "lips_lower", "nostrils", "mouth_cavity", "eye_sockets")
+from cephalon.values import Observation, Posterior, Texture
 
 
 def make_texture(
@@ -40,56 +37,43 @@ def make_texture(
     Returns
     -------
     Texture in the model's skin UV, with provenance "outside", "photo 1", ..., "mirrored", "completed".
+
+    Raises
+    ------
+    InputError
+        If the numbers of photos, observations and fitted photos differ, or there are more than 250.
     """
     options = options or TextureOptions()
-    texels = skin_texels(model, options.size)
-    posed = [posed_vertices(model, posterior.identity, fitted) for fitted in posterior.photos]
-    albedos, weights, lights = [], [], []
-    for photo, fitted, vertices in zip(photos, posterior.photos, posed, strict=True):
-        seen = gather(
-            photo, fitted, vertices, model, texels, options, eye_distance_px=eye_distance_px(model, fitted, vertices)
+    if not len(photos) == len(observations) == len(posterior.photos):
+        raise InputError(
+            f"texture: expected as many photos and observations as were fitted ({len(posterior.photos)}), "
+            f"got {len(photos)} and {len(observations)}"
         )
-        linear = linear_from_srgb(seen.rgb_srgb)
-        light = estimate_light(seen.normal, linear, seen.weight * _even(texels))
-        albedos.append(linear / shading(seen.normal, light, options.shading_range))
-        weights.append(seen.weight)
-        lights.append(light)
-    rgb, provenance = complete(texels, albedos, weights)
-    irises, iris_seen = iris_colours(photos, posterior.photos, posed, model)
-    names = ("outside", *(f"photo {i + 1}" for i in range(len(photos))), "mirrored", "completed")
-    del observations
+    if not 1 <= len(photos) <= 250:
+        raise InputError(f"texture: expected 1 to 250 photos, got {len(photos)}")
+    surface, texels = skin_surface(model), skin_texels(model, options.size)
+    views, masks, layers = [], [], []
+    for photo, observation, fitted in zip(photos, observations, posterior.photos, strict=True):
+        placed = view(
+            photo, observation, fitted, model, surface, posterior.identity, options, texel_mm=texels.scale
+        )
+        mask = skin_mask(photo, observation, placed, surface, options)
+        views.append(placed)
+        masks.append(mask)
+        layers.append(gather_layer(placed, mask, options))
+    blended = blend(layers, surface, options)
+    colours = [
+        gather_texels(photo, placed, mask, texels, gain, blended.tone, options)
+        for photo, placed, mask, gain in zip(photos, views, masks, blended.gains, strict=True)
+    ]
+    albedo, provenance = compose(texels, surface, colours, blended, options)
+    uncovered = [not mask.eyes_covered for mask in masks]
+    irises, iris_seen = iris_colours(photos, observations, posterior.photos, views, uncovered, model)
     return Texture(
-        albedo_srgb=rgb,
+        albedo_srgb=albedo,
         provenance=provenance,
-        provenance_names=names,
+        provenance_names=("outside", *(f"photo {i + 1}" for i in range(len(photos))), "mirrored", "completed"),
         iris_srgb=irises,
         iris_seen=iris_seen,
-        light=np.stack(lights),
+        light=np.stack([mask.light.coefficients for mask in masks]),
     )
-
-
-def eye_distance_px(model: HeadModel, fitted: PhotoFit, vertices: Float) -> float:
-    """Return the outer eye distance at the head's distance, px, as if seen from the front."""
-    corners = model.point_set("now7").positions(vertices, model.faces)[[0, 3]]
-    depth = float(fitted.camera_from_head.apply(corners)[:, 2].mean())
-    return float(np.linalg.norm(corners[0] - corners[1])) * fitted.camera.focal_px / depth
-
-
-def _even(texels: Texels) -> NDArray[np.float32]:
-    weight = np.clip(sum(texels.regions[name] for name in _EVEN), 0, 1)
-    for name in _UNEVEN:
-        weight = weight * (1 - texels.regions[name])
-    return np.asarray(weight, dtype=np.float32)
-
-
-def linear_from_srgb(srgb: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Decode sRGB (0 to 255, any fraction) to linear light in [0, 1]."""
-    x = srgb.astype(np.float32) / np.float32(255)
-    return np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4).astype(np.float32)
-
-
-def srgb_from_linear(linear: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Encode linear light in [0, 1] as sRGB uint8."""
-    x = np.clip(linear, 0, 1)
-    encoded = np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.power(np.maximum(x, 1e-9), 1 / 2.4) - 0.055)
-    return np.round(encoded * 255).astype(np.uint8)

@@ -1,0 +1,178 @@
+"""The smooth part of the blending: one field of log colour over the whole skin, in the gradient domain.
+
+Each photo gives a smooth log albedo at the vertices it sees. The blended field F takes its *gradients* from the best
+source of each place (a photo, or the other side's mirror image) and none where nothing is known, and is held to the
+photos' own colours where they are sure:
+
+    minimise  sum_edges w_ij (F_j - F_i - g_ij)^2  +  sum_i d_i (F_i - target_i)^2,
+
+Poisson editing (Perez et al. 2003) with a screening term, on the surface instead of a picture, so that neither the borders
+of photos, nor the mirror line, nor the seam of the chart at the back of the head shows. What F - (the source's own colour)
+says is then the gain by which the source's texels are multiplied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.linalg import splu
+
+from cephalon.appearance.options import TextureOptions
+from cephalon.appearance.surface import SkinSurface
+
+Float = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+
+SURE = 0.25  # confidence from which a photo counts as seeing a place
+_HOLD_MM = 2.0  # within this distance a lone photo's own colours win over smoothness
+_FLAT_MM = 9.0  # skin that varies over larger distances than some three times this is flattened
+_BEARD = 0.35  # log brightness by which skin may depart from its tone
+_HOLD_SEVERAL_MM = 12.0  # of several photos, colours may move over this distance to meet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Layer:
+    """One photo's smooth log albedo (m, 3) at the skin's vertices, and how far to trust it (m,) in [0, 1]."""
+
+    log_albedo: Float32
+    confidence: Float32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Blend:
+    """The blended field and the gains that take the sources to it.
+
+    Attributes
+    ----------
+    log_albedo : (m, 3) everywhere on the skin.
+    gains : per photo (m, 3): log factor of its texels.
+    mirror_gain : (m, 3): log factor of the blended photos' texels of the other side.
+    tone : (3,) log albedo of this person's skin, the median over the face.
+    """
+
+    log_albedo: Float32
+    gains: tuple[Float32, ...]
+    mirror_gain: Float32
+    tone: Float
+
+
+def blend(layers: Sequence[Layer], surface: SkinSurface, options: TextureOptions) -> Blend:
+    """Solve for the one field of colour of all photos, and what none of them shows."""
+    confidence = np.stack([layer.confidence for layer in layers])
+    colour = np.stack([layer.log_albedo for layer in layers]).astype(np.float64)
+    colour += _gains_between(colour, confidence)[:, None]
+    total = confidence.sum(0)
+    share = confidence**2 / np.maximum((confidence**2).sum(0), 1e-9)
+    mean = (colour * share[..., None]).sum(0)
+    tone = _tone(mean, total, surface)
+    flat = _uneven_light(mean, total, tone, surface, options)
+    colour -= flat
+    mean -= flat
+
+    photos = len(layers)
+    seen = total > SURE
+    label = np.where(seen, confidence.argmax(0), -1)
+    mirrored = ~seen & seen[surface.mirror]
+    label[mirrored] = photos
+    label = label.astype(np.int64)
+    sources = np.concatenate([colour, mean[surface.mirror][None]])
+    known = np.concatenate([confidence > 0.02, (total > 0.02)[surface.mirror][None]])
+
+    i, j = surface.edges.T
+    chosen = np.where(label[i] >= 0, label[i], label[j])
+    other = np.where(label[j] >= 0, label[j], label[i])
+    both = (chosen >= 0) & (label[i] >= 0) & (label[j] >= 0)
+    gradient = np.zeros((len(i), 3))
+    part = np.zeros(len(i))
+    for source in (chosen, other):
+        usable = both & known[source, i] & known[source, j]
+        gradient[usable] += (sources[source, j] - sources[source, i])[usable]
+        part += usable
+    gradient /= np.maximum(part, 1)[:, None]
+
+    hold = _HOLD_MM if photos == 1 else _HOLD_SEVERAL_MM
+    held = np.clip(total / 0.6, 0, 1) ** 2 / hold**2 * seen
+    strength = (held + 1 / options.pull_mm**2 * np.where(label == photos, 0.02, ~seen)) * surface.area_mm2
+    target = np.where(seen[:, None], mean, tone)
+    # contaminated borders must not leak into what is completed: far from the tone, little say
+    flow = surface.edge_weight[:, None] * gradient
+    right = strength[:, None] * target
+    for axis in range(3):
+        right[:, axis] += np.bincount(j, weights=flow[:, axis], minlength=len(right))
+        right[:, axis] -= np.bincount(i, weights=flow[:, axis], minlength=len(right))
+    matrix = sparse.csc_matrix(surface.laplacian + sparse.diags(strength))
+    factor = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    field = factor.solve(right)
+
+    gains = [
+        _spread_out(field - layer.log_albedo, layer.confidence > 0.02, surface) for layer in layers
+    ]
+    mirror_gain = _spread_out(field - mean[surface.mirror], (total > 0.02)[surface.mirror], surface)
+    return Blend(
+        log_albedo=field.astype(np.float32), gains=tuple(gains), mirror_gain=mirror_gain, tone=tone
+    )
+
+
+def _tone(mean: Float, total: Float, surface: SkinSurface) -> Float:
+    """Median log albedo over the even skin of the face that the photos show."""
+    for weight in (total * surface.even, total):
+        used = weight > 0.3
+        if used.sum() > 30:
+            return np.median(mean[used], axis=0)
+    return np.log(np.array([0.50, 0.33, 0.26]))
+
+
+def _uneven_light(mean: Float, total: Float, tone: Float, surface: SkinSurface, options: TextureOptions) -> Float:
+    """Log colour (m, 3) by which the skin departs from its tone over large distances, in the part held to be light.
+
+    Spherical harmonics know no cast shadow. What is left of them varies as slowly as the flush of the cheeks does, so only
+    a share is taken away: more of its brightness than of its colour. Beards and lips depart too far to count.
+    """
+    off = mean - tone
+    weight = total * surface.even * np.exp(-((off.mean(1) / _BEARD) ** 2)) * surface.area_mm2
+    if weight.sum() < 100:
+        return np.zeros_like(mean)
+    matrix = surface.laplacian * _FLAT_MM**2 + sparse.diags(weight + 0.01 * surface.area_mm2)
+    factor = splu(sparse.csc_matrix(matrix), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
+    slow = factor.solve(weight[:, None] * off)
+    brightness = slow.mean(1, keepdims=True)
+    return options.flatten_brightness * brightness + options.flatten_colour * (slow - brightness)
+
+
+def _gains_between(colour: Float, confidence: Float32) -> Float:
+    """Log gain (p, 3) that takes each photo's colours to those of the photo that sees most; robust, on the overlaps."""
+    gains = np.zeros((len(colour), 3))
+    order = np.argsort(-confidence.sum(1), kind="stable")
+    done = [int(order[0])]
+    for k in order[1:]:
+        weight = np.minimum(confidence[k], confidence[done].max(0))
+        used = weight > SURE
+        if used.sum() >= 30:
+            placed = colour[done] + gains[done][:, None]
+            share = confidence[done][..., None]
+            reference = (placed * share).sum(0) / np.maximum(share.sum(0), 1e-9)
+            gains[k] = np.median((reference - colour[k])[used], axis=0)
+        done.append(int(k))
+    return gains
+
+
+def _spread_out(values: Float, known: NDArray[np.bool_], surface: SkinSurface) -> Float32:
+    """Carry values a few vertices beyond where they are known, by means over neighbours; 0 further out."""
+    result = np.where(known[:, None], values, 0.0)
+    i, j = surface.edges.T
+    reached = known.copy()
+    for _ in range(3):
+        count = np.bincount(i, weights=reached[j], minlength=len(values))
+        count += np.bincount(j, weights=reached[i], minlength=len(values))
+        new = ~reached & (count > 0)
+        for axis in range(3):
+            column = result[:, axis]
+            total = np.bincount(i, weights=(column * reached)[j], minlength=len(values))
+            total += np.bincount(j, weights=(column * reached)[i], minlength=len(values))
+            column[new] = (total / np.maximum(count, 1))[new]
+        reached |= new
+    return result.astype(np.float32)

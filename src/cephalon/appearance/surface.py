@@ -1,0 +1,128 @@
+"""The skin as a fine surface: the vertices on which all smooth fields (weights, gains, filling colours) live."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.spatial import cKDTree
+
+from cephalon.export import fine_mesh
+from cephalon.geometry import face_areas, vertex_normals
+from cephalon.head import HeadModel
+
+Float = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SkinSurface:
+    """The m skin vertices of a model's fine level, and what depends on the model alone.
+
+    Attributes
+    ----------
+    fine_index : (m,) their rows in the fine mesh; `row_of` (n_fine,) the way back, -1 for other parts.
+    operator : (m, n) csr, from the model's vertices.
+    faces : (t, 3) rows of the m vertices, in the order of the fine mesh's skin faces.
+    regions : name -> (m,) float32 weight.
+    mirror : (m,) row of the mirror image.
+    laplacian : (m, m) csr, positive semidefinite: cotangent weights on the mean head, so that x^T L x is the integral of
+        the squared gradient.
+    edges : (e, 2) and `edge_weight` (e,) the same weights edge by edge.
+    area_mm2 : (m,) of the mean head.
+    trust : (m,) float32 in [0, 1]: how surely a vertex of the face shows this person's skin (or beard, or brow) whenever
+        the camera sees it; 0 where hair, glasses or clothes are common.
+    even : (m,) float32, skin of one colour, on which the light is measured.
+    """
+
+    fine_index: NDArray[np.int64]
+    row_of: NDArray[np.int64]
+    operator: Any
+    faces: NDArray[np.int32]
+    regions: dict[str, Float32]
+    mirror: NDArray[np.int64]
+    laplacian: Any
+    edges: NDArray[np.int32]
+    edge_weight: Float
+    area_mm2: Float
+    trust: Float32
+    even: Float32
+
+
+@lru_cache(maxsize=2)
+def skin_surface(model: HeadModel) -> SkinSurface:
+    """Return the skin's fine surface (kept for the process)."""
+    fine = fine_mesh(model)
+    fine_faces = fine.mesh.faces[fine.parts["skin"].faces]
+    fine_index = np.unique(fine_faces)
+    row_of = np.full(len(fine.mesh.vertices), -1, dtype=np.int64)
+    row_of[fine_index] = np.arange(len(fine_index))
+    faces = row_of[fine_faces].astype(np.int32)
+    operator = sparse.csr_matrix(fine.operator[fine_index])
+    names = list(model.regions)
+    spread = np.clip(operator @ np.stack([model.regions[name] for name in names], axis=1), 0, 1).astype(np.float32)
+    regions = {name: np.ascontiguousarray(spread[:, i]) for i, name in enumerate(names)}
+    vertices = operator @ model.mean
+    edges, weights = _cotangents(vertices, faces)
+    count = len(vertices)
+    adjacency = sparse.coo_matrix((weights, (edges[:, 0], edges[:, 1])), shape=(count, count)).tocsr()
+    adjacency = adjacency + adjacency.T
+    laplacian = sparse.diags(np.asarray(adjacency.sum(1)).ravel()) - adjacency
+    area = np.bincount(faces.reshape(-1), weights=np.repeat(face_areas(vertices, faces) / 3, 3), minlength=count)
+    normal = vertex_normals(vertices, faces)
+    inner = np.clip(1 - regions["mouth_cavity"] - regions["eye_sockets"] - regions["nostrils"], 0, 1)
+    front = np.clip((normal[:, 2] - 0.35) / 0.35, 0, 1)
+    trust = np.maximum.reduce(
+        [
+            regions["nose"],
+            regions["mouth"],
+            regions["lips_upper"],
+            regions["lips_lower"],
+            0.9 * regions["chin"],
+            0.85 * regions["cheeks"] * front,
+        ]
+    )
+    even = np.maximum.reduce([regions[name] for name in ("forehead", "cheeks", "nose", "chin")])
+    for name in ("brows", "eyes", "lips_upper", "lips_lower"):
+        even = even * (1 - regions[name])
+    return SkinSurface(
+        fine_index=fine_index,
+        row_of=row_of,
+        operator=operator,
+        faces=faces,
+        regions=regions,
+        mirror=_mirror_rows(model, operator),
+        laplacian=sparse.csr_matrix(laplacian),
+        edges=edges,
+        edge_weight=weights,
+        area_mm2=np.maximum(area, 1e-3),
+        trust=(trust * inner).astype(np.float32),
+        even=(even * inner).astype(np.float32),
+    )
+
+
+def _mirror_rows(model: HeadModel, operator: Any) -> NDArray[np.int64]:
+    """Pair fine vertices by what they are made of: the mean head need not be exactly symmetric."""
+    marks = np.random.default_rng(0).standard_normal((operator.shape[1], 3))
+    return cKDTree(operator @ marks).query(operator @ marks[model.symmetry])[1]
+
+
+def _cotangents(vertices: Float, faces: NDArray[np.int32]) -> tuple[NDArray[np.int32], Float]:
+    """Return edges (e, 2) with i < j and their cotangent weights, kept above a small positive bound."""
+    total: dict[str, Any] = {"pairs": [], "weights": []}
+    for k in range(3):
+        i, j, apex = faces[:, k], faces[:, (k + 1) % 3], faces[:, (k + 2) % 3]
+        a, b = vertices[i] - vertices[apex], vertices[j] - vertices[apex]
+        cross = np.maximum(np.linalg.norm(np.cross(a, b), axis=1), 1e-6)
+        total["pairs"].append(np.sort(np.stack([i, j], axis=1), axis=1))
+        total["weights"].append(0.5 * np.einsum("nd,nd->n", a, b) / cross)
+    pairs, weights = np.concatenate(total["pairs"]), np.concatenate(total["weights"])
+    key = pairs[:, 0].astype(np.int64) * len(vertices) + pairs[:, 1]
+    unique, place = np.unique(key, return_inverse=True)
+    summed = np.bincount(place, weights=weights, minlength=len(unique))
+    edges = np.stack(np.divmod(unique, len(vertices)), axis=1).astype(np.int32)
+    return edges, np.clip(summed, 0.05, 5.0)
