@@ -26,8 +26,8 @@ Uint8 = NDArray[np.uint8]
 
 MOST_PIXELS = 200_000_000
 """Default bound on the pixels that a file's header may announce (formats that can be decoded at a smaller size)."""
-MOST_PIXELS_WHOLE = 80_000_000
-"""The same for formats that must be decoded whole: keeps the decoder under about 350 MB."""
+MOST_PIXELS_WHOLE = 50_000_000
+"""The same for formats that must be decoded whole: keeps memory under about 600 MB."""
 WORKING_PIXELS = 24_000_000
 WORKING_SIDE = 6_000
 """Larger photos are reduced to at most this many pixels and this long a side when they are opened."""
@@ -194,7 +194,9 @@ def _open(path: Path, max_pixels: int) -> Photo:
     name = path.name or str(path)
     _check_file(path)
     try:
-        with path.open("rb") as file:
+        with path.open("rb") as file, warnings.catch_warnings():
+            # Codecs warn of what they repair; what they cannot repair is an error.
+            warnings.simplefilter("ignore")
             head = file.read(32)
             file.seek(0)
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
@@ -259,6 +261,10 @@ def _decode(file: BinaryIO, head: bytes, name: str, sha256: str, max_pixels: int
     if focal_note:
         notes.append(focal_note)
     profile = image.info.get("icc_profile")
+    if image.format == "TIFF":
+        # This decoder sets the picture upright itself.
+        image.load()
+        orientation, (width, height) = 1, image.size
     reduction = min(1.0, WORKING_SIDE / max(width, height), float(np.sqrt(WORKING_PIXELS / (width * height))))
     target = (max(1, round(width * reduction)), max(1, round(height * reduction)))
     if reduction < 1:
@@ -300,20 +306,18 @@ def _header(file: BinaryIO, head: bytes, name: str) -> Image.Image:
 
     if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
         return _heif(file, name)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            if head.startswith(b"\xff\xd8\xff"):
-                # Not Image.open: its own bound lies below that of current phones, and a JPEG can be decoded reduced.
-                return JpegImagePlugin.jpeg_factory(file)
-            return Image.open(file, formats=_FORMATS)
-        except UnidentifiedImageError as error:
-            raise InputError(f"{name}: is not a picture that can be read; use JPEG, PNG, WebP, TIFF or HEIC") from error
-        except Image.DecompressionBombError as error:
-            raise InputError(
-                f"{name}: the picture is larger than the bound of {MOST_PIXELS_WHOLE / 1e6:.0f} megapixels; "
-                "save it smaller and try again"
-            ) from error
+    try:
+        if head.startswith(b"\xff\xd8\xff"):
+            # Not Image.open: its own bound lies below that of current phones, and a JPEG can be decoded reduced.
+            return JpegImagePlugin.jpeg_factory(file)
+        return Image.open(file, formats=_FORMATS)
+    except UnidentifiedImageError as error:
+        raise InputError(f"{name}: is not a picture that can be read; use JPEG, PNG, WebP, TIFF or HEIC") from error
+    except Image.DecompressionBombError as error:
+        raise InputError(
+            f"{name}: the picture is larger than the bound of {MOST_PIXELS_WHOLE / 1e6:.0f} megapixels; "
+            "save it smaller and try again"
+        ) from error
 
 
 def _heif(file: BinaryIO, name: str) -> Image.Image:
