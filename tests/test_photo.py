@@ -227,9 +227,8 @@ def icc_profile(primaries_xyz_d50: np.ndarray, gamma: float, name: str) -> bytes
     tags += [(key, curve) for key in (b"rTRC", b"gTRC", b"bTRC")]
     table, data, offset = b"", b"", 128 + 4 + 12 * len(tags)
     for key, value in tags:
-        value += b"\0" * (-len(value) % 4)
         table += key + struct.pack(">II", offset + len(data), len(value))
-        data += value
+        data += value + b"\0" * (-len(value) % 4)
     body = struct.pack(">I", len(tags)) + table + data
     header = struct.pack(">I4sI4s4s4s", 128 + len(body), b"lcms", 0x02400000, b"mntr", b"RGB ", b"XYZ ")
     header += b"\0" * 12 + b"acsp" + b"\0" * 24 + struct.pack(">I", 0) + fixed(0.9642) + fixed(1.0) + fixed(0.8249)

@@ -1,0 +1,293 @@
+"""Assets: records agree with files, downloads are checked, nothing half-written, clear words offline."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import json
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from cephalon import assets
+from cephalon.core import InputError
+
+CONTENT = bytes(range(256)) * 1000
+
+
+def record(url: str, content: bytes = CONTENT, **changes) -> assets.FetchableAsset:
+    fields = {
+        "name": "thing", "file": "thing.bin", "what": "a thing", "licence": "CC0-1.0", "source": "test", "url": url,
+        "sha256": hashlib.sha256(content).hexdigest(), "size_bytes": len(content),
+    }  # fmt: skip
+    return assets.FetchableAsset(**(fields | changes))
+
+
+@pytest.fixture
+def server():
+    """A web server on this machine; `answers` maps a path to what it sends."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, body, stated = self.server.answers.get(self.path, (404, b"no", None))
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body) if stated is None else stated))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    web.answers = {"/good": (200, CONTENT, None)}
+    web.url = f"http://127.0.0.1:{web.server_address[1]}"
+    thread = threading.Thread(target=web.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield web
+    web.shutdown()
+    thread.join()
+    web.server_close()
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path, monkeypatch):
+    """No test sees the user's own files."""
+    monkeypatch.setenv(assets.DATA_VARIABLE, str(tmp_path / "data"))
+    monkeypatch.delenv(assets.TASK_VARIABLE, raising=False)
+    monkeypatch.setattr(assets, "_beside_checkout", list)
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+# -- the registry -----------------------------------------------------------------------------------------------------
+
+
+def test_packaged_files_are_what_the_registry_says():
+    assert assets.verify() == []
+
+
+def test_every_file_of_the_data_folder_has_a_record():
+    data = Path(assets.__file__).parent / "data"
+    files = {
+        p.relative_to(data).as_posix() for p in data.rglob("*") if p.is_file() and not p.name.startswith((".", "_"))
+    }
+    assert files - {"registry.json"} == {asset.file for asset in assets.registry().packaged}
+
+
+def test_sizes_and_words():
+    for asset in assets.registry().packaged:
+        assert len(asset.read_bytes()) == asset.size_bytes
+        assert asset.licence
+        assert asset.source
+        assert asset.command
+    assert sum(asset.size_bytes for asset in assets.registry().packaged) < 40e6
+
+
+def test_a_changed_or_missing_file_is_named(monkeypatch):
+    known = assets.registry()
+    one = known.packaged[0]
+    changed = assets.PackagedAsset(**{f: getattr(one, f) for f in one.__slots__} | {"sha256": "0" * 64})
+    missing = assets.PackagedAsset(**{f: getattr(one, f) for f in one.__slots__} | {"file": "no/such.file"})
+    broken = assets.Registry(packaged=(changed, missing), fetchable=(), third_party=())
+    monkeypatch.setattr(assets, "registry", lambda: broken)
+    first, second = assets.verify()
+    assert one.file in first
+    assert "sha256" in first
+    assert "no/such.file" in second
+
+
+def test_licences_name_everything():
+    rows = assets.licence_table()
+    assert len({(row.name, row.where) for row in rows}) == len(rows)
+    assert {"cephalon", "head model", "demo portrait", "mediapipe", "numpy"} <= {row.name for row in rows}
+    assert all(row.licence and row.what and row.source and row.where for row in rows)
+    text = "\n".join(assets.licenses())
+    assert all(row.name in text and row.licence in text for row in rows)
+
+
+def test_licences_name_every_dependency():
+    tomllib = pytest.importorskip("tomllib")
+    path = Path(__file__).parents[1] / "pyproject.toml"
+    project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+    extras = [line for name, lines in project["optional-dependencies"].items() if name != "dev" for line in lines]
+    needed = {_package(line) for line in (*project["dependencies"], *extras)}
+    named = {part.strip() for row in assets.licence_table() for part in row.name.split(",")}
+    assert needed <= named
+
+
+def _package(requirement: str) -> str:
+    return re.split(r"[=<>!\[; ]", requirement, maxsplit=1)[0]
+
+
+def test_registry_command_finds_nothing_to_do():
+    root = Path(__file__).parents[1]
+    if not (root / "builders" / "registry.py").is_file():
+        pytest.skip("not a checkout")
+    done = subprocess.run(
+        [sys.executable, "-m", "builders.registry", "--check"], cwd=root, check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_registry_command_refreshes(tmp_path, monkeypatch):
+    registry = pytest.importorskip("builders.registry")
+    (tmp_path / "a.json").write_text("{}")
+    (tmp_path / "stray.txt").write_text("x")
+    entry = {"name": "a", "file": "a.json", "command": "make a", "sha256": "", "size_bytes": 0}
+    gone = {"name": "b", "file": "b.json", "command": "make b", "sha256": "", "size_bytes": 0}
+    path = tmp_path / "registry.json"
+    path.write_text(json.dumps({"format_version": 1, "packaged": [entry, gone]}))
+    monkeypatch.setattr(registry, "DATA", tmp_path)
+    monkeypatch.setattr(registry, "REGISTRY", path)
+    new, problems = registry.refreshed(json.loads(path.read_text()))
+    assert new["packaged"][0]["sha256"] == hashlib.sha256(b"{}").hexdigest()
+    assert new["packaged"][0]["size_bytes"] == 2
+    assert [p.split(":")[0] for p in problems] == ["b.json", "stray.txt"]
+
+
+# -- fetching ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_official_landmarker_is_recorded():
+    asset = assets.fetchable()["mediapipe"]
+    assert asset.size_bytes == 3_758_596
+    assert asset.url.startswith("https://storage.googleapis.com/mediapipe-models/face_landmarker/")
+    assert asset.sha256 == "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
+
+
+def test_get(server, tmp_path):
+    said = []
+    asset = record(server.url + "/good")
+    path = assets.get(asset, progress=said.append)
+    assert path == tmp_path / "data" / "thing" / "thing.bin"
+    assert path.read_bytes() == CONTENT
+    assert [p.name for p in path.parent.iterdir()] == ["thing.bin"]
+    assert "downloading" in said[0]
+    assert said[-1] == "thing: 100 %"
+    server.answers.clear()
+    assert assets.get(asset, progress=said.append) == path
+    assert "there already" in said[-1]
+
+
+def test_get_replaces_a_damaged_file(server, tmp_path):
+    (tmp_path / "thing.bin").write_bytes(b"half")
+    assert assets.get(record(server.url + "/good"), folder=tmp_path).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize(
+    ("answer", "match"),
+    [
+        ((404, b"no", None), "404"),
+        ((500, b"", None), "500"),
+        ((200, CONTENT[:-1] + b"\0", None), "sha256"),
+        ((200, CONTENT[:1000], None), "1000 of 256000 bytes"),
+        ((200, CONTENT[:1000], len(CONTENT)), "broke off|1000 of 256000 bytes"),
+        ((200, CONTENT + b"more", None), "more than the 256000 bytes"),
+    ],
+)
+def test_what_comes_is_checked(server, tmp_path, answer, match):
+    server.answers["/bad"] = answer
+    with pytest.raises(InputError, match=match) as caught:
+        assets.get(record(server.url + "/bad"), folder=tmp_path)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_older_file_survives_a_failed_download(server, tmp_path):
+    (tmp_path / "thing.bin").write_bytes(b"old")
+    with pytest.raises(InputError):
+        assets.get(record(server.url + "/none"), folder=tmp_path)
+    assert (tmp_path / "thing.bin").read_bytes() == b"old"
+
+
+def test_offline(tmp_path):
+    with pytest.raises(InputError, match=r"cannot be downloaded .*check the network, or get http://127\.0\.0\.1:9/x"):
+        assets.get(record("http://127.0.0.1:9/x"), folder=tmp_path)
+
+
+def test_other_schemes_are_refused(tmp_path):
+    with pytest.raises(InputError, match="not one of the web"):
+        assets.get(record((tmp_path / "x").as_uri()), folder=tmp_path)
+
+
+def test_unwritable_folder(server, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(InputError, match="cannot write here"):
+        assets.get(record(server.url + "/good"), folder=tmp_path / "file" / "below")
+
+
+def test_unknown_asset():
+    with pytest.raises(InputError, match=r"'moon' is unknown; fetchable are: mediapipe"):
+        assets.get("moon")
+
+
+def test_listing(tmp_path):
+    text = "\n".join(assets.listing())
+    assert "cephalon assets get mediapipe" in text
+    assert "head model" in text
+    place = tmp_path / "data" / "mediapipe"
+    place.mkdir(parents=True)
+    (place / "face_landmarker.task").write_bytes(b"x")
+    assert "cephalon assets get" not in "\n".join(assets.listing())
+
+
+# -- finding ----------------------------------------------------------------------------------------------------------
+
+
+def test_where_the_landmarker_is_looked_for(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="cephalon assets get mediapipe"):
+        assets.find_mediapipe_task()
+
+    def place(folder: Path) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / "face_landmarker.task"
+        path.write_bytes(b"x")
+        return path
+
+    beside = place(tmp_path / "beside" / "mediapipe")
+    monkeypatch.setattr(assets, "_beside_checkout", lambda: [tmp_path / "beside"])
+    assert assets.find_mediapipe_task() == beside
+    user = place(tmp_path / "data" / "mediapipe")
+    assert assets.find_mediapipe_task() == user
+    variable = place(tmp_path / "variable")
+    monkeypatch.setenv(assets.TASK_VARIABLE, str(variable))
+    assert assets.find_mediapipe_task() == variable
+    argument = place(tmp_path / "argument")
+    assert assets.find_mediapipe_task(argument) == argument
+
+
+def test_a_named_landmarker_must_exist(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="given path"):
+        assets.find_mediapipe_task(tmp_path / "no.task")
+    monkeypatch.setenv(assets.TASK_VARIABLE, str(tmp_path / "no.task"))
+    with pytest.raises(InputError, match=f"environment variable {assets.TASK_VARIABLE}"):
+        assets.find_mediapipe_task()
+
+
+@pytest.mark.parametrize(
+    ("platform", "variable", "tail"),
+    [
+        ("linux", "XDG_DATA_HOME", ("cephalon",)),
+        ("win32", "LOCALAPPDATA", ("cephalon",)),
+        ("linux", None, (".local", "share", "cephalon")),
+        ("darwin", None, ("Library", "Application Support", "cephalon")),
+    ],
+)
+def test_user_data_dir(tmp_path, monkeypatch, platform, variable, tail):
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(Path, "home", lambda: tmp_path)
+    for name in (assets.DATA_VARIABLE, "XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.delenv(name, raising=False)
+    if variable:
+        monkeypatch.setenv(variable, str(tmp_path))
+    assert assets.user_data_dir() == tmp_path.joinpath(*tail)
+
+
+@pytest.mark.net
+def test_the_real_download(tmp_path):
+    path = assets.get("mediapipe", folder=tmp_path)
+    assert path.stat().st_size == 3_758_596
