@@ -118,10 +118,10 @@ TARGETS: dict[str, Target] = {
     # W, less (philtrum) or more (lips) by about half an sd, since two thirds of the people are not European
     "philtrum length": Target(mean=(14.9, 13.0), sd=(2.5, 2.4), growth=_LIP, per_decade=(0.3, 0.3), tolerance=0.5),
     "upper vermilion height": Target(
-        mean=(8.6, 8.2), sd=(1.6, 1.4), growth=_RED, per_decade=(-0.25, -0.25), tolerance=0.5
+        mean=(8.6, 8.2), sd=(1.6, 1.4), growth=_RED, per_decade=(-0.25, -0.25), tolerance=1.0
     ),
     "lower vermilion height": Target(
-        mean=(9.7, 9.4), sd=(2.1, 1.7), growth=_RED, per_decade=(-0.15, -0.15), tolerance=0.5
+        mean=(9.7, 9.4), sd=(2.1, 1.7), growth=_RED, per_decade=(-0.15, -0.15), tolerance=1.0
     ),
     # J
     "palpebral fissure height": Target(

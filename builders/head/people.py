@@ -41,6 +41,9 @@ FACE_SD = 0.16
 CONTROL_SD = {
     "ears/ear-shape-pointed-shape-triangle": 0.05,
     "ears/ear-trans-down-up": 0.08,
+    "eyes/eye-bag-decr-incr": 0.10,
+    "eyes/eye-bag-height-decr-incr": 0.10,
+    "eyes/eye-bag-in-out": 0.10,
     "forehead/forehead-nubian-decr-incr": 0.06,
     "forehead/forehead-scale-vert-decr-incr": 0.10,
     "head/head-trans-in-out": 0.0,
@@ -200,7 +203,7 @@ def _local_coefficients(
         "head/head-age-decr-incr": 0.15 * ageing,
         "neck/neck-double-decr-incr": 0.5 * heavy + 0.15 * ageing,
         "cheek/cheek-volume-decr-incr": 0.3 * heavy,
-        "eyes/eye-bag-decr-incr": 0.3 * ageing,
+        "eyes/eye-bag-decr-incr": 0.25 * ageing,
         "ears/ear-lobe-decr-incr": 0.3 * ageing,
         "nose/nose-point-down-up": -0.1 * ageing,
     }

@@ -28,19 +28,31 @@ PAIRED = frozenset("en ex ps pi or al ac sbal cph ch ft zy go eu t sa sba pra pa
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Derivative:
+    """Derivative of a measure by the vertices.
+
+    Attributes
+    ----------
+    vertices : (m,) vertices that move the measure, each once.
+    gradient : (m, 3) its derivative by their positions, mm per mm.
+    """
+
+    vertices: Int
+    gradient: Float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Measured:
-    """Value of a measure and its derivative.
+    """A measure taken on a head.
 
     Attributes
     ----------
     mm : the value.
-    vertices : (m,) vertices that move it, each once.
-    gradient : (m, 3) its derivative by their positions, mm per mm.
+    derivative : () -> `Derivative`, worked out when called.
     """
 
     mm: float
-    vertices: Int
-    gradient: Float
+    derivative: Callable[[], Derivative]
 
 
 class Handles:
@@ -69,11 +81,12 @@ class Handles:
 
     def apply(self, function: Callable[[Any], Any]) -> Measured:
         """Measure a real-analytic function of the handles' positions (h, 3) that gives mm."""
-        return self.gather(*complex_step(function, self.positions()))
+        positions = self.positions()
+        return Measured(
+            mm=float(function(positions)), derivative=lambda: self.gather(complex_step(function, positions))
+        )
 
-    def gather(
-        self, mm: float, by_handle: Float, indices: Int | None = None, by_vertex: Float | None = None
-    ) -> Measured:
+    def gather(self, by_handle: Float, indices: Int | None = None, by_vertex: Float | None = None) -> Derivative:
         """Carry a derivative by handles (h, 3), and one by some vertices (k, 3), over to the vertices."""
         where = [source[0] for source in self._sources]
         what = [weights[:, None] * g for (_, weights), g in zip(self._sources, by_handle, strict=True)]
@@ -83,21 +96,21 @@ class Handles:
         vertices, place = np.unique(np.concatenate(where), return_inverse=True)
         gradient = np.zeros((len(vertices), 3))
         np.add.at(gradient, place, np.concatenate(what))
-        return Measured(mm=mm, vertices=vertices, gradient=gradient)
+        return Derivative(vertices=vertices, gradient=gradient)
 
 
-def complex_step(function: Callable[[Any], Any], positions: Float) -> tuple[float, Float]:
-    """Value and derivative (h, 3) of a real-analytic scalar function of positions (h, 3), to rounding.
+def complex_step(function: Callable[[Any], Any], positions: Float) -> Float:
+    """Derivative (h, 3, ...) of a real-analytic function of positions (h, 3), to rounding.
 
     f'(x) = Im f(x + i e) / e with e = 1e-20 (Squire and Trapp 1998): no difference is taken, so nothing cancels.
     """
     step = 1e-20
-    gradient = np.zeros_like(positions)
+    rows = []
     for index in np.ndindex(positions.shape):
         moved = positions.astype(np.complex128)
         moved[index] += 1j * step
-        gradient[index] = np.imag(function(moved)) / step
-    return float(function(positions)), gradient
+        rows.append(np.imag(function(moved)) / step)
+    return np.reshape(rows, (*positions.shape, *np.shape(rows[0])))
 
 
 def length(vector: Any) -> Any:
@@ -278,38 +291,27 @@ def _tape(
     hull = _convex_hull(_in_plane(cloud, normal))
     step = np.roll(cloud[hull], -1, axis=0) - cloud[hull]
     sides = length(step)
-    direction = step / sides[:, None]
-    by_corner = np.zeros_like(cloud)
-    by_corner[hull] = np.roll(direction, 1, axis=0) - direction
-    total = float(sides.sum())
-    if anchors:
-        chord = at[0] - at[1]
-        total -= float(length(chord))
-        by_corner[0] -= chord / length(chord)
-        by_corner[1] += chord / length(chord)
-    pull = by_corner[len(anchors) :]
-    slide = dot(pull, b - a) / ((b - a) @ normal)
-    by_vertex = pull - slide[:, None] * normal
-    jacobian = _plane_jacobian(plane, at)
-    by_handle = np.einsum("c,hdc->hd", slide.sum() * normal, jacobian[0])
-    by_handle -= np.einsum("c,hdc->hd", slide @ (corners - origin), jacobian[1])
-    by_handle[list(anchors)] += by_corner[: len(anchors)]
-    indices = np.concatenate([edges[:, 0], edges[:, 1]])
-    return handles.gather(
-        total, by_handle, indices, np.concatenate([(1 - t)[:, None] * by_vertex, t[:, None] * by_vertex])
-    )
+    chord = at[0] - at[1] if anchors else np.zeros(3)
 
+    def derivative() -> Derivative:
+        direction = step / sides[:, None]
+        by_corner = np.zeros_like(cloud)
+        by_corner[hull] = np.roll(direction, 1, axis=0) - direction
+        if anchors:
+            by_corner[0] -= chord / length(chord)
+            by_corner[1] += chord / length(chord)
+        pull = by_corner[len(anchors) :]
+        slide = dot(pull, b - a) / ((b - a) @ normal)
+        by_vertex = pull - slide[:, None] * normal
+        jacobian = complex_step(lambda p: np.stack(plane(p)), at)
+        by_handle = jacobian[:, :, 0] @ (slide.sum() * normal) - jacobian[:, :, 1] @ (slide @ (corners - origin))
+        by_handle[list(anchors)] += by_corner[: len(anchors)]
+        indices = np.concatenate([edges[:, 0], edges[:, 1]])
+        return handles.gather(
+            by_handle, indices, np.concatenate([(1 - t)[:, None] * by_vertex, t[:, None] * by_vertex])
+        )
 
-def _plane_jacobian(plane: Callable[[Any], tuple[Any, Any]], at: Float) -> tuple[Float, Float]:
-    """Derivatives (h, 3, 3) of the plane's point and normal (last axis) by the handles, by complex steps."""
-    step = 1e-20
-    origin, normal = np.zeros((*at.shape, 3)), np.zeros((*at.shape, 3))
-    for index in np.ndindex(at.shape):
-        moved = at.astype(np.complex128)
-        moved[index] += 1j * step
-        o, n = plane(moved)
-        origin[index], normal[index] = np.imag(o) / step, np.imag(n) / step
-    return origin, normal
+    return Measured(mm=float(sides.sum() - length(chord)), derivative=derivative)
 
 
 def _in_plane(points: Float, normal: Float) -> Float:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from cephalon.core import InputError, as_array
 from cephalon.head.anatomy import Anatomy, anatomy_of
 from cephalon.head.calliper import (
+    Derivative,
     Function,
     Measured,
     arc,
@@ -330,17 +331,18 @@ def measure_all_with_sigma(
     results = {}
     for name, each in MEASURES.items():
         measured = each.function(checked, anatomy)
-        variance = residual_variance(measured, checked, model.residual_mm)
+        derivative = measured.derivative()
+        variance = residual_variance(derivative, checked, model.residual_mm)
         if identity_factor is not None:
-            by_identity = np.einsum("kmc,mc->k", model.identity_basis[:, measured.vertices], measured.gradient)
+            by_identity = np.einsum("kmc,mc->k", model.identity_basis[:, derivative.vertices], derivative.gradient)
             variance += float(((np.asarray(identity_factor).T @ by_identity) ** 2).sum())
         results[name] = (measured.mm, float(np.sqrt(variance)))
     return results
 
 
-def residual_variance(measured: Measured, vertices: Float, residual_mm: NDArray[np.floating]) -> float:
+def residual_variance(derivative: Derivative, vertices: Float, residual_mm: NDArray[np.floating]) -> float:
     """Variance (mm^2) of a measure by the model's residual field (n,) mm, correlated along the skin."""
-    at = vertices[measured.vertices]
+    at = vertices[derivative.vertices]
     squared = ((at[:, None] - at[None]) ** 2).sum(-1)
-    pull = measured.gradient * residual_mm[measured.vertices, None]
-    return float(np.einsum("ic,ij,jc->", pull, np.exp(-squared / (2 * RESIDUAL_RANGE_MM**2)), pull))
+    pull = derivative.gradient * residual_mm[derivative.vertices, None]
+    return float(np.einsum("ic,ic->", pull, np.exp(-squared / (2 * RESIDUAL_RANGE_MM**2)) @ pull))
