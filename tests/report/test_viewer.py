@@ -289,7 +289,7 @@ def test_a_broken_head_is_told_not_hidden(browser: Browser, tmp_path: Path) -> N
 
 
 def test_hostile_names_do_nothing(browser: Browser, tmp_path: Path) -> None:
-    for at, bad in enumerate(HOSTILE):
+    for at, bad in enumerate((" ".join(HOSTILE[:-1]), HOSTILE[-1])):
         page = write_report(tmp_path / f"{at}.html", content=hostile_content(bad))
         dialogs = "window.alert = () => { window.pwned = true; }"
         script = browser.call("Page.addScriptToEvaluateOnNewDocument", source=dialogs)["identifier"]
