@@ -36,7 +36,7 @@ def main() -> int:
 
     from cephalon.appearance import TextureOptions
     from cephalon.core import CephalonError
-    from cephalon.reconstruct import ReconstructOptions, reconstruct, save
+    from cephalon.reconstruction import ReconstructOptions, reconstruct, save
 
     photos = sorted(p for p in options.folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))[: options.limit]
     if not photos:

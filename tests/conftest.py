@@ -22,7 +22,7 @@ def demo_files() -> tuple[Path, Path]:
 def demo_head(demo_files):
     """The head of the packaged portrait, texture 512 px."""
     from cephalon.appearance import TextureOptions
-    from cephalon.reconstruct import ReconstructOptions, reconstruct
+    from cephalon.reconstruction import ReconstructOptions, reconstruct
 
     photo, landmarks = demo_files
     return reconstruct([photo], landmarks=[landmarks], options=ReconstructOptions(texture=TextureOptions(size=512)))

@@ -20,7 +20,7 @@ ROWS = [
     {"observe", "synth"},
     {"fit", "appearance"},
     {"report"},
-    {"reconstruct", "track", "describe"},
+    {"reconstruction", "track", "describe"},
     {"studio"},
     {"cli"},
 ]

@@ -112,7 +112,7 @@ def test_now7_points_are_where_names_say(demo_head):
 
 
 def test_known_pupil_distance_sets_the_scale(demo_files, demo_head):
-    from cephalon.reconstruct import ReconstructOptions
+    from cephalon.reconstruction import ReconstructOptions
 
     photo, landmarks = demo_files
     plain = demo_head.measure("interpupillary distance")
@@ -123,11 +123,11 @@ def test_known_pupil_distance_sets_the_scale(demo_files, demo_head):
     assert found.sigma_mm < plain.sigma_mm
     ratio = told.measure("head breadth").mm / demo_head.measure("head breadth").mm
     assert 1.01 < ratio < 1 + 1.5 * 4 / plain.mm
-    assert any("pupil" in cue.name for cue in told.posterior.cues)
+    assert any(cue.name == "ipd" for cue in told.posterior.cues)
 
 
 def test_a_photo_without_a_head_is_left_out_of_several(demo_files):
-    from cephalon.reconstruct import ReconstructOptions
+    from cephalon.reconstruction import ReconstructOptions
 
     photo, landmarks = demo_files
     source = FileLandmarks(path=landmarks, expression_names=HeadModel.load().expression_names)
@@ -165,3 +165,14 @@ def test_wrong_numbers_get_one_sentence(demo_files, change, message):
     with pytest.raises(InputError, match=message) as caught:
         reconstruct([photo], **{"landmarks": [landmarks], **change})
     assert "\n" not in str(caught.value)
+
+
+def test_the_name_means_the_function_after_every_import():
+    import cephalon
+    import cephalon.cli
+    import cephalon.reconstruction  # noqa: F401
+
+    assert callable(cephalon.reconstruct)
+    assert set(cephalon.__all__) - {"__version__"} <= set(dir(cephalon))
+    for name in cephalon.__all__:
+        assert getattr(cephalon, name) is not None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cephalon.core import CephalonError, InputError, NoHeadError
     from cephalon.head import HeadCode, HeadModel
     from cephalon.photo import Photo
-    from cephalon.reconstruct import reconstruct, save
+    from cephalon.reconstruction import reconstruct, save
     from cephalon.values import Head, Observation, Posterior, Texture
 
 __version__ = "0.1.0"
@@ -32,8 +32,8 @@ _HOME = {
     "Photo": "photo",
     "Posterior": "values",
     "Texture": "values",
-    "reconstruct": "reconstruct",
-    "save": "reconstruct",
+    "reconstruct": "reconstruction",
+    "save": "reconstruction",
 }
 
 __all__ = [

@@ -134,7 +134,7 @@ def _output(parser: argparse.ArgumentParser, default: str) -> None:
 
 def _reconstruct(options: argparse.Namespace) -> int:
     from cephalon.appearance import TextureOptions
-    from cephalon.reconstruct import ReconstructOptions, reconstruct
+    from cephalon.reconstruction import ReconstructOptions, reconstruct
 
     settings = ReconstructOptions(texture=None if options.no_texture else TextureOptions(size=options.texture_size))
     _check_writable(options.output, options.force)
@@ -155,7 +155,7 @@ def _reconstruct(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from importlib import resources
 
-    from cephalon.reconstruct import reconstruct
+    from cephalon.reconstruction import reconstruct
 
     _check_writable(options.output, options.force)
     folder = resources.files("cephalon") / "data" / "demo"
@@ -181,7 +181,7 @@ class _Probe(Exception):
 
 
 def _finish(head: Any, options: argparse.Namespace, *, report: bool, as_json: bool) -> int:
-    from cephalon.reconstruct import save
+    from cephalon.reconstruction import save
 
     start = time.perf_counter()
     save(head, options.output, force=options.force, report=report)

@@ -22,12 +22,12 @@ from cephalon.report import (
     ProvenanceMap,
     ReportContent,
     SigmaMap,
-    provenance_colours,
     report_html,
     sigma_colours,
     write_report,
 )
 from cephalon.report.content import SIGMA_STOPS
+from cephalon.values import provenance_colours
 from tests.report.content import HOSTILE, full_content, hostile_content, toy_glb
 from tests.report.glb import png
 

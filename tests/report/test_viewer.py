@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cephalon.report import SigmaMap, provenance_colours, write_report
+from cephalon.report import SigmaMap, write_report
+from cephalon.values import provenance_colours
 from tests.report.browser import Browser, find_chrome
 from tests.report.content import HOSTILE, full_content, hostile_content
 

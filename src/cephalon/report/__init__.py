@@ -10,7 +10,6 @@ from cephalon.report.content import (
     ProvenanceMap,
     ReportContent,
     SigmaMap,
-    provenance_colours,
     sigma_colours,
 )
 from cephalon.report.page import report_html, write_report
@@ -22,7 +21,6 @@ __all__ = [
     "ProvenanceMap",
     "ReportContent",
     "SigmaMap",
-    "provenance_colours",
     "report_html",
     "sigma_colours",
     "write_report",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cephalon.files.atomic import OutputFolder
 from cephalon.files.png import jpeg_bytes, png_bytes
-from cephalon.geometry import rasterise_uv
+from cephalon.geometry import interpolate, rasterise_uv
 from cephalon.report.content import (
     CueRow,
     PhotoRow,
@@ -17,7 +17,6 @@ from cephalon.report.content import (
     ProvenanceMap,
     ReportContent,
     SigmaMap,
-    sigma_colours,
 )
 from cephalon.report.page import report_html
 from cephalon.report.pictures import overlay, turntable
@@ -114,16 +113,11 @@ def sigma_map(head: Head) -> SigmaMap:
     model = head.model
     skin = model.parts["skin"]
     sigma = head.vertex_sigma()
-    shown = sigma[skin.vertices]
-    low, high = (float(x) for x in np.percentile(shown, (2, 98)))
     topology = model.topology
-    assert topology.uv is not None and topology.faces_uv is not None
+    assert topology.uv is not None
+    assert topology.faces_uv is not None
     raster = rasterise_uv(topology.uv, topology.faces_uv[skin.faces], MAP_PX)
-    hit = raster.face_index >= 0
-    corners = model.faces[skin.faces][raster.face_index[hit]]
-    values = np.full(raster.face_index.shape, low)
-    values[hit] = (sigma[corners] * raster.barycentric[hit]).sum(1)
-    return SigmaMap(low_mm=low, high_mm=high, png=png_bytes(sigma_colours(values, low, high), level=6))
+    return SigmaMap.of_uv(interpolate(raster, model.faces[skin.faces], sigma), raster.covered)
 
 
 def _provenance(texture: Texture) -> ProvenanceMap:

@@ -14,16 +14,12 @@ from numpy.typing import NDArray
 
 from cephalon.core import InputError, as_array
 from cephalon.files.png import png_bytes
+from cephalon.values import provenance_colours
 
 RGB = tuple[int, int, int]
 
 # Pale (sure) to deep blue (unsure): even steps for the eye, also in grey and for the colour-blind.
 SIGMA_STOPS: tuple[RGB, ...] = ((247, 243, 226), (183, 217, 193), (96, 171, 172), (52, 108, 150), (52, 44, 98))
-
-_PHOTO_COLOURS: tuple[RGB, ...] = (
-    (47, 128, 165), (214, 140, 60), (98, 155, 92), (168, 96, 150), (196, 92, 80), (108, 118, 190), (176, 160, 72),
-)  # fmt: skip
-_OTHER_COLOURS: dict[str, RGB] = {"outside": (24, 26, 28), "mirrored": (142, 192, 208), "completed": (196, 192, 186)}
 
 _IMAGE_TYPES = ((b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"))
 
@@ -232,12 +228,6 @@ class ProvenanceMap:
             if name != "outside"
         )
         return cls(png=png_bytes(palette[codes]), sources=sources)
-
-
-def provenance_colours(names: tuple[str, ...]) -> tuple[RGB, ...]:
-    """Return one colour per source: fixed ones for "outside", "mirrored", "completed"; the photos take turns."""
-    photos = [name for name in names if name not in _OTHER_COLOURS]
-    return tuple(_OTHER_COLOURS.get(name) or _PHOTO_COLOURS[photos.index(name) % len(_PHOTO_COLOURS)] for name in names)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
