@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +30,10 @@ Float32 = NDArray[np.float32]
 
 SURE = 0.25  # confidence from which a photo counts as seeing a place
 _HOLD_MM = 2.0  # within this distance a lone photo's own colours win over smoothness
-_FLAT_MM = 9.0  # skin that varies over larger distances than some three times this is flattened
+_FLAT_MM = 5.0  # skin that varies over larger distances than some three times this is flattened
 _BEARD = 0.35  # log brightness by which skin may depart from its tone
+_GREYER = 0.12  # log red over green by which a beard is greyer
+_LIPS_MM = 6.0  # within this distance lips that no photo shows take the colour of lips
 _HOLD_SEVERAL_MM = 12.0  # of several photos, colours may move over this distance to meet
 
 
@@ -98,15 +101,15 @@ def blend(layers: Sequence[Layer], surface: SkinSurface, options: TextureOptions
     held = np.clip(total / 0.6, 0, 1) ** 2 / hold**2 * seen
     strength = (held + 1 / options.pull_mm**2 * np.where(label == photos, 0.02, ~seen)) * surface.area_mm2
     target = np.where(seen[:, None], mean, tone)
-    # contaminated borders must not leak into what is completed: far from the tone, little say
+    lips = np.maximum(surface.regions["lips_upper"], surface.regions["lips_lower"]) * (label < 0)
+    target += lips[:, None] * (_lips(mean, total, tone, surface) - target)
+    strength += lips / _LIPS_MM**2 * surface.area_mm2
     flow = surface.edge_weight[:, None] * gradient
     right = strength[:, None] * target
     for axis in range(3):
         right[:, axis] += np.bincount(j, weights=flow[:, axis], minlength=len(right))
         right[:, axis] -= np.bincount(i, weights=flow[:, axis], minlength=len(right))
-    matrix = sparse.csc_matrix(surface.laplacian + sparse.diags(strength))
-    factor = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
-    field = factor.solve(right)
+    field = _solve(surface.laplacian + sparse.diags(strength), right)
 
     gains = [
         _spread_out(field - layer.log_albedo, layer.confidence > 0.02, surface) for layer in layers
@@ -115,6 +118,23 @@ def blend(layers: Sequence[Layer], surface: SkinSurface, options: TextureOptions
     return Blend(
         log_albedo=field.astype(np.float32), gains=tuple(gains), mirror_gain=mirror_gain, tone=tone
     )
+
+
+def _solve(matrix: Any, right: Float) -> Float:
+    """Solve a symmetric positive definite sparse system by SuperLU."""
+    factor = splu(
+        sparse.csc_matrix(matrix), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True}
+    )
+    return factor.solve(right)
+
+
+def _lips(mean: Float, total: Float, tone: Float, surface: SkinSurface) -> Float:
+    """Median log albedo of the lips that the photos show; else somewhat darker and redder than the skin."""
+    lips = np.maximum(surface.regions["lips_upper"], surface.regions["lips_lower"])
+    lips = lips * (1 - surface.regions["mouth_cavity"])
+    used = lips * total > 0.25
+    usual = tone + np.log(np.array([0.84, 0.62, 0.64]))
+    return np.median(mean[used], axis=0) if used.sum() > 25 else usual
 
 
 def _tone(mean: Float, total: Float, surface: SkinSurface) -> Float:
@@ -133,12 +153,13 @@ def _uneven_light(mean: Float, total: Float, tone: Float, surface: SkinSurface, 
     a share is taken away: more of its brightness than of its colour. Beards and lips depart too far to count.
     """
     off = mean - tone
-    weight = total * surface.even * np.exp(-((off.mean(1) / _BEARD) ** 2)) * surface.area_mm2
+    grey = np.clip((off[:, 1] - off[:, 0]) / _GREYER, 0, 1)  # beards are less red than skin, shadows on skin are not
+    robust = 1 / (1 + (off.mean(1) / np.where(grey > 0.5, _BEARD, 2 * _BEARD)) ** 2) ** 2
+    weight = np.minimum(total, 1) * surface.even * robust * surface.area_mm2
     if weight.sum() < 100:
         return np.zeros_like(mean)
-    matrix = surface.laplacian * _FLAT_MM**2 + sparse.diags(weight + 0.01 * surface.area_mm2)
-    factor = splu(sparse.csc_matrix(matrix), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
-    slow = factor.solve(weight[:, None] * off)
+    matrix = surface.laplacian * _FLAT_MM**2 + sparse.diags(weight + 0.1 * surface.area_mm2)
+    slow = _solve(matrix, weight[:, None] * off)
     brightness = slow.mean(1, keepdims=True)
     return options.flatten_brightness * brightness + options.flatten_colour * (slow - brightness)
 

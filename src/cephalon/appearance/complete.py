@@ -20,7 +20,7 @@ Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 
 # Weight at which a photo begins to cover what lies beneath, and covers it wholly.
-_BEGIN, _FULL = 0.05, 0.30
+_BEGIN, _FULL = 0.08, 0.40
 # Linear factors on the skin's own tone where skin turns inwards.
 _INSIDE_MOUTH = np.array([0.34, 0.17, 0.16])
 _INSIDE_NOSE = np.array([0.42, 0.30, 0.28])

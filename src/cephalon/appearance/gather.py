@@ -87,8 +87,18 @@ def gather_texels(
     picture = linear_from_srgb(view.fine.cut(photo.rgb_srgb))
     albedo = bilinear(picture, view.fine.place(fields[:, :2]))
     albedo *= np.exp(fields[:, 3:])
-    brightness = albedo.mean(1)
-    limit = np.float32(np.exp(tone).mean() * np.exp(options.highlight))
-    over = brightness > limit
-    albedo[over] *= np.sqrt(limit / brightness[over])[:, None]
+    _hold_highlights(albedo, np.exp(tone).astype(np.float32), options)
     return TexelColours(rows=rows, albedo=albedo, weight=known.astype(np.float32))
+
+
+def _hold_highlights(albedo: Float32, tone: Float32, options: TextureOptions) -> None:
+    """Hold back, in place, what is brighter than the skin: shine adds the colour of the lamp, so it also loses the tone."""
+    brightness = albedo.mean(1)
+    limit = np.float32(tone.mean() * np.exp(options.highlight))
+    over = np.flatnonzero(brightness > limit)
+    excess = np.log(brightness[over] / limit)
+    target = limit * np.exp(0.4 * excess)
+    share = np.clip(excess / 0.5, 0, 0.8)[:, None]
+    colour = albedo[over] / brightness[over, None]
+    colour += share * (tone / tone.mean() - colour)
+    albedo[over] = colour * target[:, None]

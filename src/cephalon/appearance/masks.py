@@ -34,10 +34,17 @@ Float32 = NDArray[np.float32]
 
 # Lengths on the grid, px.
 _EYE = GRID_EYE_PX
-_LASHES = 0.030 * _EYE  # kept around an eye's opening: the lashes and the lid's edge
-_TEETH = 0.012 * _EYE  # kept around the opening of the mouth
+_LASHES = 0.042 * _EYE  # kept around an eye's opening: the lashes and the lid's edge
+_TEETH = 0.02 * _EYE  # kept around the opening of the mouth
 _BROW = 0.030 * _EYE
+_HOLE = 0.03 * _EYE**2  # px^2
 _LID = 0.11 * _EYE  # around an eye's opening, make-up and the crease's shadow are this person's
+
+# Glasses: log of how much darker a frame is than what it runs across, its greatest width (px), and the share of the plain
+# skin around the eyes that it covers.
+_FRAME = 0.55
+_FRAME_PX = 13
+_FRAME_SHARE = 0.10
 
 # Names of segments that count as skin, if the observation brings a segmentation.
 _SKIN_SEGMENTS = ("skin", "face", "nose", "ear", "neck", "brow", "lip", "beard")
@@ -67,7 +74,7 @@ def skin_mask(
     """Segment the skin in one photo and estimate the photo's light on it."""
     linear = linear_from_srgb(view.grid_srgb)
     regions = surface.regions
-    zone_names = ("eyes", "brows", "forehead", "skull", "ears", "neck", "jaw")
+    zone_names = ("eyes", "brows", "mouth", "skull", "ears", "neck", "jaw")
     inner = np.clip(regions["mouth_cavity"] + regions["eye_sockets"] + regions["nostrils"], 0, 1)
     fields = [view.normal, surface.trust[:, None], surface.even[:, None], inner[:, None]]
     fields += [regions[name][:, None] for name in zone_names]
@@ -75,7 +82,7 @@ def skin_mask(
     normal = shown[..., :3]
     trust, even, inner = (shown[..., i] for i in range(3, 6))
     zones = {name: shown[..., 6 + i] for i, name in enumerate(zone_names)}
-    hit = view.raster.covered & (view.edge_px > 1)
+    hit = view.raster.covered
 
     shapes = _Shapes.of(observation, view)
     blocked = shapes.openings | ~hit | (inner > 0.5)
@@ -85,29 +92,69 @@ def skin_mask(
         core = np.where(blocked, 0, even).astype(np.float32)
     light = _light(normal, linear, core)
     model = _SkinColour.of(linear, normal, light, core)
-    distance = model.distance(linear, normal, light, dark=0.5 * np.clip(zones["eyes"] + shapes.lids, 0, 1))
+    distance, brightness = model.distance(linear, normal, light, dark=0.5 * np.clip(zones["eyes"] + shapes.lids, 0, 1))
 
     lids = (zones["eyes"] > 0.5) & ~shapes.openings & hit
     covered = bool(lids.sum() > 20 and np.median(distance[lids]) > 4.5)
+    frames = np.zeros_like(hit) if covered else _frames(distance, brightness, shapes, zones, hit)
     limit = 2.8 - 0.9 * np.clip(zones["skull"] + zones["ears"] + zones["neck"], 0, 1) - 0.3 * zones["jaw"]
     prior = 1 / (1 + np.exp(np.clip(1.8 * (distance - limit), -30, 30)))
     own = trust if covered else np.maximum.reduce([trust, 0.85 * shapes.lids, 0.9 * shapes.brows])
     prior = np.maximum(prior, 0.98 * own)
     sure = np.where(own > 0.5, 2.0 * own, 0.05 + 0.4 * (2 * prior - 1) ** 2)
-    prior = np.where(hit, prior, 0.0)
-    sure = np.where(hit, sure, 0.03)
+    prior = np.where(hit & ~frames, prior, 0.0)
+    sure = np.where(frames, 3.0, np.where(hit, sure, 0.03))
     probability = _consistent(view.grid_srgb, prior.astype(np.float32), sure.astype(np.float32))
 
-    good = (probability > 0.5) & ~blocked
+    # hair reaches in from outside: what is closed in by skin is a shadow, a mole, a highlight
+    good = probability > 0.5
+    good = good & ~shapes.openings if covered else _without_holes(good | shapes.openings) & ~frames
     good = ndimage.binary_erosion(good, iterations=1)
-    soft = ndimage.gaussian_filter(good.astype(np.float32), 1.2)
-    usable = np.clip((soft - 0.5) / 0.45, 0, 1)
-    margin = options.edge_margin * _EYE
-    usable = np.where(blocked, 0, usable * np.clip(view.edge_px / margin - 0.5, 0, 1)).astype(np.float32)
+    soft = ndimage.gaussian_filter(good.astype(np.float32), 1.5)
+    # lips and lids border on teeth and eyes, which their own shapes keep out
+    inner_edge = np.clip(zones["mouth"] + zones["eyes"], 0, 1) > 0.5
+    clear = np.where(inner_edge, view.outline_px, view.edge_px) / (options.edge_margin * _EYE)
+    usable = np.clip((soft - 0.55) / 0.4, 0, 1) * np.clip(clear - 0.5, 0, 1)
+    usable = np.where(blocked, 0, usable).astype(np.float32)
     better = usable * even * np.clip(trust + 0.5, 0, 1)
     return SkinMask(
         usable=usable, light=_light(normal, linear, better) if better.sum() > 200 else light, eyes_covered=covered
     )
+
+
+def _without_holes(good: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Fill the small holes that skin closes in on all sides."""
+    holes, count = ndimage.label(~good)
+    if count == 0:
+        return good
+    area = np.bincount(holes.reshape(-1))
+    rim = np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])
+    small = area < _HOLE
+    small[rim] = False
+    small[0] = False
+    return good | small[holes]
+
+
+def _frames(
+    distance: Float32, brightness: Float32, shapes: _Shapes, zones: dict[str, Float32], hit: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Find the frames of glasses: dark lines around the eyes where no face has any.
+
+    A line is what a morphological closing of the brightness fills, so no shadow is taken for one. Where lids, lashes and
+    brows are not, the surroundings of the eyes are plain skin; if lines cover a part of it, the person wears glasses, and
+    all dark lines around the eyes, brows excepted, are frame.
+    """
+    if not shapes.eyes.any():
+        return np.zeros_like(hit)
+    from_eyes = ndimage.distance_transform_edt(~shapes.eyes)
+    around = (from_eyes < 0.45 * _EYE) & hit
+    line = ndimage.grey_closing(brightness, (_FRAME_PX, _FRAME_PX)) - brightness
+    dark = (line > _FRAME) & (brightness < -0.3) & (distance > 2.0)
+    plain = (from_eyes < 0.24 * _EYE) & hit & (shapes.lids == 0) & (shapes.brows == 0) & (zones["skull"] < 0.5)
+    if plain.sum() < 50 or dark[plain].mean() < _FRAME_SHARE:
+        return np.zeros_like(hit)
+    frame = around & (line > 0.6 * _FRAME) & (brightness < -0.2) & ~shapes.openings & ~shapes.brow_cores
+    return ndimage.binary_dilation(frame, iterations=2) & ~shapes.brow_cores
 
 
 def _light(normal: Float32, linear: Float32, weight: Float32) -> Light:
@@ -117,11 +164,15 @@ def _light(normal: Float32, linear: Float32, weight: Float32) -> Light:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Shapes:
-    """Drawn from the measured landmarks, (h, w) each: openings of eyes and mouth (bool), lids and brows (0 to 1)."""
+    """Drawn from the measured landmarks, (h, w) each: the eyes between the lids and, a little wider,
+    all `openings`, mouth included (bool); lids and brows
+    (0 to 1), the brows as measured."""
 
+    eyes: NDArray[np.bool_]
     openings: NDArray[np.bool_]
     lids: Float32
     brows: Float32
+    brow_cores: NDArray[np.bool_]
 
     @staticmethod
     def of(observation: Observation, view: View) -> _Shapes:
@@ -129,7 +180,8 @@ class _Shapes:
         contours = CONTOURS.get(observation.points[0].set_name)
         if contours is None:
             nothing = np.zeros(shape, dtype=np.float32)
-            return _Shapes(openings=np.zeros(shape, dtype=bool), lids=nothing, brows=nothing)
+            none = np.zeros(shape, dtype=bool)
+            return _Shapes(eyes=none, openings=none, lids=nothing, brows=nothing, brow_cores=none)
         points = view.grid.place(observation.points[0].position)
         eyes = _filled(shape, [points[list(loop)] for loop in contours.eyes])
         mouth = _filled(shape, [points[list(contours.inner_lips)]])
@@ -138,9 +190,11 @@ class _Shapes:
         from_brows = ndimage.distance_transform_edt(~brows) if brows.any() else np.full(shape, np.inf)
         from_mouth = ndimage.distance_transform_edt(~mouth) if mouth.any() else np.full(shape, np.inf)
         return _Shapes(
+            eyes=eyes,
             openings=(from_eyes <= _LASHES) | (from_mouth <= _TEETH),
             lids=np.clip(2 - 2 * from_eyes / _LID, 0, 1).astype(np.float32),
             brows=np.clip(1.5 - from_brows / _BROW, 0, 1).astype(np.float32),
+            brow_cores=brows,
         )
 
 
@@ -195,8 +249,13 @@ class _SkinColour:
             texture=float(np.median(texture[used])),
         )
 
-    def distance(self, linear: Float32, normal: Float32, light: Light, *, dark: Float32) -> Float32:
-        """How many standard deviations each pixel is from this skin, (h, w); `dark` widens the tolerance to shadow."""
+    def distance(
+        self, linear: Float32, normal: Float32, light: Light, *, dark: Float32
+    ) -> tuple[Float32, Float32]:
+        """How many standard deviations each pixel is from this skin, and its log brightness over it; (h, w) each.
+
+        `dark` (h, w) widens the tolerance to shadow, in log brightness.
+        """
         feature, texture = _features(linear, normal, light)
         off = (feature - self.mean).astype(np.float32)
         below = np.maximum(1.6 * self.luminance_sd, 0.20) + dark
@@ -204,7 +263,7 @@ class _SkinColour:
         luminance = np.where(off[..., 0] < 0, off[..., 0] / below, off[..., 0] / above)
         chroma = np.einsum("...i,ij,...j->...", off[..., 1:], self.chroma_precision.astype(np.float32), off[..., 1:])
         rough = np.log2((texture + 0.015) / (self.texture + 0.015))
-        return np.sqrt(luminance**2 + chroma) + np.clip(rough - 1.0, 0, 3)
+        return np.sqrt(luminance**2 + np.maximum(chroma, 0)) + np.clip(rough - 1.0, 0, 3), off[..., 0]
 
 
 def _features(linear: Float32, normal: Float32, light: Light) -> tuple[Float32, Float32]:

@@ -22,7 +22,7 @@ class TextureOptions:
     shading_range : bounds of the estimated shading, relative to its mean, before it is divided out; beyond them noise and
         highlights would be amplified.
     highlight : log of how much brighter than this person's skin a texel may be before it counts as a highlight and is
-        held back to half the excess.
+        held back to 0.4 of the excess.
     flatten_brightness, flatten_colour : share of the skin's slow departures from its tone that is taken for light (cast
         shadows, lamps near the face) and removed; the rest is taken for the flush of the skin and stays.
     pull_mm : distance over which completed skin forgets the nearest seen colour and takes the median tone of the face.
@@ -35,9 +35,9 @@ class TextureOptions:
     edge_margin: float = 0.03
     depth_tolerance_mm: float = 3.0
     shading_range: tuple[float, float] = (0.4, 1.8)
-    highlight: float = 0.35
-    flatten_brightness: float = 0.7
-    flatten_colour: float = 0.4
+    highlight: float = 0.22
+    flatten_brightness: float = 0.85
+    flatten_colour: float = 0.5
     pull_mm: float = 45.0
     grain: float = 0.7
 

@@ -86,7 +86,7 @@ def skin_surface(model: HeadModel) -> SkinSurface:
             0.85 * regions["cheeks"] * front,
         ]
     )
-    even = np.maximum.reduce([regions[name] for name in ("forehead", "cheeks", "nose", "chin")])
+    even = np.maximum.reduce([regions[name] for name in ("forehead", "cheeks", "nose", "chin", "mouth")])
     for name in ("brows", "eyes", "lips_upper", "lips_lower"):
         even = even * (1 - regions[name])
     return SkinSurface(

@@ -24,8 +24,9 @@ Float32 = NDArray[np.float32]
 GRID_EYE_PX = 80.0
 # Depth pictures are finer, so that lids and nose wings hide what they hide.
 _DEPTH_FACTOR = 2.0
-# A step in depth of this many pixel widths, from one pixel to the next, is an edge with something behind it.
-_STEP_PX = 5.0
+# A step in depth of this many mm, from one pixel to the next, is an edge with something behind it; the wings of the nose
+# stand out by less.
+_STEP_MM = 12.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -71,7 +72,8 @@ class View:
     seen : (m,) bool.
     vertices : (n, 3) mm, head frame, the model's vertices as posed in this photo.
     grid : the crop on which masks are made; `grid_srgb` (h, w, 3) uint8 its picture, `raster` what its pixels show: faces
-        of the skin surface, -1 for anything else; `edge_px` (h, w) distance of its pixels to the next depth edge.
+        of the skin surface, -1 for anything else; `edge_px` (h, w) distance of its pixels to the next step in depth,
+        `outline_px` to the outline of the head.
     fine : the crop in which texels are looked up, about one pixel per texel.
     """
 
@@ -85,6 +87,7 @@ class View:
     grid_srgb: NDArray[np.uint8]
     raster: Raster
     edge_px: Float32
+    outline_px: Float32
     fine: Crop
 
 
@@ -170,7 +173,8 @@ def view(
         grid=grid,
         grid_srgb=grid.cut(photo.rgb_srgb),
         raster=small,
-        edge_px=_distance_to_edges(small.depth, px_per_mm * grid.scale),
+        edge_px=_distance_to_edges(small.depth),
+        outline_px=ndimage.distance_transform_edt(np.isfinite(small.depth)).astype(np.float32),
         fine=fine,
     )
 
@@ -201,13 +205,12 @@ def _visible(placed: Float, depth: Float32, tolerance_mm: float) -> NDArray[np.b
     return inside & (placed[:, 2] <= deepest + tolerance_mm)
 
 
-def _distance_to_edges(depth: Float32, px_per_mm: float) -> Float32:
+def _distance_to_edges(depth: Float32) -> Float32:
     """Distance (grid px) of each pixel to the next silhouette or step in depth."""
     finite = np.where(np.isfinite(depth), depth, np.float32(1e5))
     step = np.zeros(depth.shape, dtype=bool)
-    limit = _STEP_PX / px_per_mm
-    down = np.abs(np.diff(finite, axis=0)) > limit
-    right = np.abs(np.diff(finite, axis=1)) > limit
+    down = np.abs(np.diff(finite, axis=0)) > _STEP_MM
+    right = np.abs(np.diff(finite, axis=1)) > _STEP_MM
     step[:-1] |= down
     step[1:] |= down
     step[:, :-1] |= right
