@@ -303,7 +303,11 @@ def _download(asset: FetchableAsset, write: Callable[[bytes], Any], say: Progres
     try:
         response = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
     except (OSError, HTTPException, ValueError) as error:
-        reason = error if isinstance(error, urllib.error.HTTPError) else getattr(error, "reason", error)
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()
+            reason = error
+        else:
+            reason = getattr(error, "reason", error)
         raise InputError(f"{asset.name}: cannot be downloaded ({reason}); {by_hand}") from error
     with response:
         while True:

@@ -76,8 +76,8 @@ class FacePose:
     Attributes
     ----------
     size_px : outer eye distance as it would be seen from the front, px. The unit of all landmark sigmas.
-    yaw_deg : > 0 when the nose points to the right of the picture (the person turned to the own left).
-    pitch_deg : > 0 when the nose points up.
+    yaw_deg : > 0 when, with the face set upright, the nose points right (the person turned to the own left).
+    pitch_deg : > 0 when the nose then points up.
     roll_deg : angle of the line from the right to the left eye against the x axis (y down): > 0 is clockwise.
     residual : rms distance between points and fitted canonical face, as a fraction of `size_px`.
     """
@@ -113,13 +113,17 @@ def face_pose(points: Float, set_name: str = "mediapipe478") -> FacePose:
     residual = np.sqrt(((scale * seen - centred_target) ** 2).sum(1).mean())
     right, up = rows
     out = np.cross(right, up)
-    # Columns of the rotation: where the head's own axes point (x right, y up, z to the viewer).
-    nose = np.array([right[2], up[2], out[2]])
+    # Columns of the rotation are where the head's own axes point (x right, y up, z to the viewer); it is taken apart as
+    # roll after yaw after pitch, so that yaw and pitch are those of the face once it is set upright.
+    roll = np.arctan2(-up[0], right[0])
+    nose = np.array(
+        [np.cos(roll) * right[2] - np.sin(roll) * up[2], np.sin(roll) * right[2] + np.cos(roll) * up[2], out[2]]
+    )
     size = scale * canonical.outer_eye_distance
     return FacePose(
         size_px=size,
         yaw_deg=float(np.degrees(np.arctan2(nose[0], nose[2]))),
         pitch_deg=float(np.degrees(np.arctan2(nose[1], np.hypot(nose[0], nose[2])))),
-        roll_deg=float(np.degrees(np.arctan2(-up[0], right[0]))),
+        roll_deg=float(np.degrees(roll)),
         residual=float(residual / size),
     )

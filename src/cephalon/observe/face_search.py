@@ -125,7 +125,7 @@ def measure_face(rgb: Uint8, detect: Detect, rough: Float, *, crops: int) -> Fou
         return None
     # Crops are taken from one window of the photo, reduced once to a little more than the crops' resolution.
     longest = float((high - low).max()) / max(1.0, side * _CROP_FACES / (_CROP * _OVERSAMPLING))
-    window = View.of_box((*low, *high), longest=round(longest))
+    window = View.of_box((*low, *high), longest=max(1, round(longest)))
     window_rgb = window.render(rgb)
     points, scores = [], []
     for turn, shift, magnification, flipped in _JITTER[:crops]:
