@@ -154,11 +154,11 @@ def _uneven_light(mean: Float, total: Float, tone: Float, surface: SkinSurface, 
     """
     off = mean - tone
     grey = np.clip((off[:, 1] - off[:, 0]) / _GREYER, 0, 1)  # beards are less red than skin, shadows on skin are not
-    robust = 1 / (1 + (off.mean(1) / np.where(grey > 0.5, _BEARD, 2 * _BEARD)) ** 2) ** 2
+    robust = np.exp(-grey * (off.mean(1) / _BEARD) ** 2)
     weight = np.minimum(total, 1) * surface.even * robust * surface.area_mm2
     if weight.sum() < 100:
         return np.zeros_like(mean)
-    matrix = surface.laplacian * _FLAT_MM**2 + sparse.diags(weight + 0.1 * surface.area_mm2)
+    matrix = surface.laplacian * _FLAT_MM**2 + sparse.diags(weight + 0.03 * surface.area_mm2)
     slow = _solve(matrix, weight[:, None] * off)
     brightness = slow.mean(1, keepdims=True)
     return options.flatten_brightness * brightness + options.flatten_colour * (slow - brightness)

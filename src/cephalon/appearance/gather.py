@@ -12,6 +12,7 @@ from cephalon.appearance.blend import Layer
 from cephalon.appearance.colour import linear_from_srgb
 from cephalon.appearance.masks import SkinMask
 from cephalon.appearance.options import TextureOptions
+from cephalon.appearance.surface import SkinSurface
 from cephalon.appearance.texels import Texels
 from cephalon.appearance.view import View
 from cephalon.geometry.sampling import bilinear
@@ -23,17 +24,29 @@ Float32 = NDArray[np.float32]
 # Log albedo is clipped to this range: beyond it lie noise and burnt-out pixels.
 DARKEST, BRIGHTEST = 0.012, 1.0
 _SMOOTH_PX = 1.6
+_EAR = 0.4  # share of an ear's skin that has to be seen; what the ear hides of itself never is
 
 
-def vertex_weight(view: View, options: TextureOptions) -> Float32:
-    """Return how well each vertex is seen, (m,) in [0, 1]: squared cosine between the least one and 0.75."""
+def vertex_weight(view: View, mask: SkinMask, surface: SkinSurface, options: TextureOptions) -> Float32:
+    """Return how well a photo sees each vertex, (m,) in [0, 1], by visibility and angle; 0 where it shows no skin at all.
+
+    An ear counts if most of it is seen, or not at all: in pieces it is blotchy.
+    """
     ramp = np.clip((view.cosine - options.least_cosine) / (0.75 - options.least_cosine), 0, 1)
-    return (view.seen * ramp**1.5).astype(np.float32)
+    weight = (view.seen * ramp**1.5).astype(np.float32)
+    there = np.flatnonzero(weight > 0)
+    usable = np.zeros(len(weight), dtype=np.float32)
+    usable[there] = bilinear(mask.usable, view.grid.place(view.pixel[there]))
+    ears = surface.regions["ears"]
+    for side in (surface.left, ~surface.left):
+        area = ears * side * surface.area_mm2
+        if (area * (usable > 0.3)).sum() < _EAR * area.sum():
+            weight *= 1 - ears * side
+    return weight
 
 
-def gather_layer(view: View, mask: SkinMask, options: TextureOptions) -> Layer:
-    """Return one photo's smooth log albedo at the vertices, from usable pixels alone."""
-    weight = vertex_weight(view, options)
+def gather_layer(view: View, mask: SkinMask, weight: Float32, options: TextureOptions) -> Layer:
+    """Return one photo's smooth log albedo at the vertices, from usable pixels alone; `weight` from `vertex_weight`."""
     linear = linear_from_srgb(view.grid_srgb)
     stack = np.concatenate([linear * mask.usable[..., None], mask.usable[..., None]], axis=2)
     smooth = ndimage.gaussian_filter(stack, (_SMOOTH_PX, _SMOOTH_PX, 0), truncate=2.5)
@@ -64,6 +77,7 @@ def gather_texels(
     view: View,
     mask: SkinMask,
     texels: Texels,
+    weight: Float32,
     gain: Float32,
     tone: Float,
     options: TextureOptions,
@@ -72,10 +86,10 @@ def gather_texels(
 
     Parameters
     ----------
+    weight : (m,) from `vertex_weight`.
     gain : (m, 3) log factor at the vertices, from the blend.
     tone : (3,) log albedo of the skin, above which highlights are held back.
     """
-    weight = vertex_weight(view, options)
     possible = np.flatnonzero((weight[texels.corners] > 0).any(1))
     factor = gain - np.log(mask.light.shading(view.normal, options.shading_range))
     vertex_fields = np.concatenate([view.pixel, weight[:, None], factor], axis=1)

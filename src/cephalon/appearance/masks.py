@@ -38,13 +38,15 @@ _LASHES = 0.042 * _EYE  # kept around an eye's opening: the lashes and the lid's
 _TEETH = 0.02 * _EYE  # kept around the opening of the mouth
 _BROW = 0.030 * _EYE
 _HOLE = 0.03 * _EYE**2  # px^2
+_ISLAND = 0.06 * _EYE**2
 _LID = 0.11 * _EYE  # around an eye's opening, make-up and the crease's shadow are this person's
 
-# Glasses: log of how much darker a frame is than what it runs across, its greatest width (px), and the share of the plain
-# skin around the eyes that it covers.
+# Glasses: log of how much darker a frame is than what it runs across, its greatest width and its least length (px), and
+# the share of the plain skin around the eyes that it covers.
 _FRAME = 0.55
 _FRAME_PX = 13
-_FRAME_SHARE = 0.10
+_FRAME_LENGTH = 0.3 * _EYE
+_FRAME_SHARE = 0.08
 
 # Names of segments that count as skin, if the observation brings a segmentation.
 _SKIN_SEGMENTS = ("skin", "face", "nose", "ear", "neck", "brow", "lip", "beard")
@@ -92,14 +94,17 @@ def skin_mask(
         core = np.where(blocked, 0, even).astype(np.float32)
     light = _light(normal, linear, core)
     model = _SkinColour.of(linear, normal, light, core)
-    distance, brightness = model.distance(linear, normal, light, dark=0.5 * np.clip(zones["eyes"] + shapes.lids, 0, 1))
+    dark = 0.5 * np.clip(zones["eyes"] + shapes.lids, 0, 1) - 0.1 * np.clip(zones["neck"] + zones["jaw"], 0, 1)
+    distance, brightness = model.distance(linear, normal, light, dark=dark, bright=0.35 * even)
 
     lids = (zones["eyes"] > 0.5) & ~shapes.openings & hit
     covered = bool(lids.sum() > 20 and np.median(distance[lids]) > 4.5)
-    frames = np.zeros_like(hit) if covered else _frames(distance, brightness, shapes, zones, hit)
+    frames = np.zeros_like(hit) if covered else _frames(distance, brightness, model.luminance_sd, shapes, zones, hit)
     limit = 2.8 - 0.9 * np.clip(zones["skull"] + zones["ears"] + zones["neck"], 0, 1) - 0.3 * zones["jaw"]
+    if not covered:
+        limit = limit + 1.5 * np.maximum(shapes.lids, shapes.brows)
     prior = 1 / (1 + np.exp(np.clip(1.8 * (distance - limit), -30, 30)))
-    own = trust if covered else np.maximum.reduce([trust, 0.85 * shapes.lids, 0.9 * shapes.brows])
+    own = trust if covered else np.maximum(trust, 0.9 * shapes.brow_cores)
     prior = np.maximum(prior, 0.98 * own)
     sure = np.where(own > 0.5, 2.0 * own, 0.05 + 0.4 * (2 * prior - 1) ** 2)
     prior = np.where(hit & ~frames, prior, 0.0)
@@ -109,7 +114,7 @@ def skin_mask(
     # hair reaches in from outside: what is closed in by skin is a shadow, a mole, a highlight
     good = probability > 0.5
     good = good & ~shapes.openings if covered else _without_holes(good | shapes.openings) & ~frames
-    good = ndimage.binary_erosion(good, iterations=1)
+    good = _without_islands(ndimage.binary_erosion(good, iterations=2))
     soft = ndimage.gaussian_filter(good.astype(np.float32), 1.5)
     # lips and lids border on teeth and eyes, which their own shapes keep out
     inner_edge = np.clip(zones["mouth"] + zones["eyes"], 0, 1) > 0.5
@@ -135,26 +140,43 @@ def _without_holes(good: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return good | small[holes]
 
 
+def _without_islands(good: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Drop small pieces of what looks like skin: gaps between strands of hair, a hand, a shirt of that colour."""
+    pieces, _ = ndimage.label(good)
+    large = np.bincount(pieces.reshape(-1)) >= _ISLAND
+    large[0] = False
+    return large[pieces]
+
+
 def _frames(
-    distance: Float32, brightness: Float32, shapes: _Shapes, zones: dict[str, Float32], hit: NDArray[np.bool_]
+    distance: Float32,
+    brightness: Float32,
+    luminance_sd: float,
+    shapes: _Shapes,
+    zones: dict[str, Float32],
+    hit: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
     """Find the frames of glasses: dark lines around the eyes where no face has any.
 
-    A line is what a morphological closing of the brightness fills, so no shadow is taken for one. Where lids, lashes and
+    A line is what a morphological closing of the brightness fills and long: no shadow and no wrinkle is taken for one. Where lids, lashes and
     brows are not, the surroundings of the eyes are plain skin; if lines cover a part of it, the person wears glasses, and
     all dark lines around the eyes, brows excepted, are frame.
     """
     if not shapes.eyes.any():
         return np.zeros_like(hit)
     from_eyes = ndimage.distance_transform_edt(~shapes.eyes)
-    around = (from_eyes < 0.45 * _EYE) & hit
-    line = ndimage.grey_closing(brightness, (_FRAME_PX, _FRAME_PX)) - brightness
-    dark = (line > _FRAME) & (brightness < -0.3) & (distance > 2.0)
+    closed = ndimage.grey_closing(brightness, (_FRAME_PX, _FRAME_PX))
+    line = (closed - brightness > max(_FRAME, 1.3 * luminance_sd)) & (brightness < -0.3) & (distance > 2.0)
+    line &= (from_eyes < 0.45 * _EYE) & hit & ~shapes.openings & ~shapes.brow_cores
+    pieces, count = ndimage.label(line, structure=np.ones((3, 3)))
+    long = np.zeros(count + 1, dtype=bool)
+    for number, box in enumerate(ndimage.find_objects(pieces), start=1):
+        long[number] = max(side.stop - side.start for side in box) >= _FRAME_LENGTH
+    line = long[pieces]
     plain = (from_eyes < 0.24 * _EYE) & hit & (shapes.lids == 0) & (shapes.brows == 0) & (zones["skull"] < 0.5)
-    if plain.sum() < 50 or dark[plain].mean() < _FRAME_SHARE:
+    if plain.sum() < 50 or line[plain].mean() < _FRAME_SHARE:
         return np.zeros_like(hit)
-    frame = around & (line > 0.6 * _FRAME) & (brightness < -0.2) & ~shapes.openings & ~shapes.brow_cores
-    return ndimage.binary_dilation(frame, iterations=2) & ~shapes.brow_cores
+    return ndimage.binary_dilation(line, iterations=3) & ~shapes.brow_cores
 
 
 def _light(normal: Float32, linear: Float32, weight: Float32) -> Light:
@@ -250,20 +272,22 @@ class _SkinColour:
         )
 
     def distance(
-        self, linear: Float32, normal: Float32, light: Light, *, dark: Float32
+        self, linear: Float32, normal: Float32, light: Light, *, dark: Float32, bright: Float32
     ) -> tuple[Float32, Float32]:
         """How many standard deviations each pixel is from this skin, and its log brightness over it; (h, w) each.
 
-        `dark` (h, w) widens the tolerance to shadow, in log brightness.
+        `dark` and `bright` (h, w) widen the tolerance to shadow and to shine, in log brightness.
         """
         feature, texture = _features(linear, normal, light)
         off = (feature - self.mean).astype(np.float32)
-        below = np.maximum(1.6 * self.luminance_sd, 0.20) + dark
-        above = max(2.0 * self.luminance_sd, 0.32)
+        below = np.maximum(np.clip(1.6 * self.luminance_sd, 0.20, 0.35) + dark, 0.12)
+        above = max(2.0 * self.luminance_sd, 0.32) + bright
         luminance = np.where(off[..., 0] < 0, off[..., 0] / below, off[..., 0] / above)
         chroma = np.einsum("...i,ij,...j->...", off[..., 1:], self.chroma_precision.astype(np.float32), off[..., 1:])
+        # shine takes the colour of the lamp
+        chroma = np.maximum(chroma, 0) / (1 + 4 * bright * np.clip(off[..., 0], 0, 1) / 0.35) ** 2
         rough = np.log2((texture + 0.015) / (self.texture + 0.015))
-        return np.sqrt(luminance**2 + np.maximum(chroma, 0)) + np.clip(rough - 1.0, 0, 3), off[..., 0]
+        return np.sqrt(luminance**2 + chroma) + np.clip(rough - 1.0, 0, 3), off[..., 0]
 
 
 def _features(linear: Float32, normal: Float32, light: Light) -> tuple[Float32, Float32]:

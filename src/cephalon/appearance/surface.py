@@ -29,7 +29,7 @@ class SkinSurface:
     operator : (m, n) csr, from the model's vertices.
     faces : (t, 3) rows of the m vertices, in the order of the fine mesh's skin faces.
     regions : name -> (m,) float32 weight.
-    mirror : (m,) row of the mirror image.
+    mirror : (m,) row of the mirror image. left : (m,) bool, on the person's left side.
     laplacian : (m, m) csr, positive semidefinite: cotangent weights on the mean head, so that x^T L x is the integral of
         the squared gradient.
     edges : (e, 2) and `edge_weight` (e,) the same weights edge by edge.
@@ -45,6 +45,7 @@ class SkinSurface:
     faces: NDArray[np.int32]
     regions: dict[str, Float32]
     mirror: NDArray[np.int64]
+    left: NDArray[np.bool_]
     laplacian: Any
     edges: NDArray[np.int32]
     edge_weight: Float
@@ -76,14 +77,18 @@ def skin_surface(model: HeadModel) -> SkinSurface:
     normal = vertex_normals(vertices, faces)
     inner = np.clip(1 - regions["mouth_cavity"] - regions["eye_sockets"] - regions["nostrils"], 0, 1)
     front = np.clip((normal[:, 2] - 0.35) / 0.35, 0, 1)
+    # glasses and fringes reach down from above: trust begins below the eyes
+    eyes, nose = (model.point_set("now7").positions(model.mean, model.faces)[rows, 1].mean() for rows in ([1, 2], [4]))
+    below = (eyes - vertices[:, 1]) / (eyes - nose)  # 0 at the inner corners of the eyes, 1 at the base of the nose
+    nose_trust, cheek_trust = np.clip(below / 0.3, 0, 1), np.clip((below - 0.4) / 0.5, 0, 1)
     trust = np.maximum.reduce(
         [
-            regions["nose"],
+            regions["nose"] * nose_trust,
             regions["mouth"],
             regions["lips_upper"],
             regions["lips_lower"],
             0.9 * regions["chin"],
-            0.85 * regions["cheeks"] * front,
+            0.85 * regions["cheeks"] * front * cheek_trust,
         ]
     )
     even = np.maximum.reduce([regions[name] for name in ("forehead", "cheeks", "nose", "chin", "mouth")])
@@ -96,6 +101,7 @@ def skin_surface(model: HeadModel) -> SkinSurface:
         faces=faces,
         regions=regions,
         mirror=_mirror_rows(model, operator),
+        left=vertices[:, 0] > 0,
         laplacian=sparse.csr_matrix(laplacian),
         edges=edges,
         edge_weight=weights,

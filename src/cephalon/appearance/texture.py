@@ -9,7 +9,7 @@ import numpy as np
 from cephalon.appearance.blend import blend
 from cephalon.appearance.complete import compose
 from cephalon.appearance.eyes import iris_colours
-from cephalon.appearance.gather import gather_layer, gather_texels
+from cephalon.appearance.gather import gather_layer, gather_texels, vertex_weight
 from cephalon.appearance.masks import skin_mask
 from cephalon.appearance.options import TextureOptions
 from cephalon.appearance.surface import skin_surface
@@ -52,19 +52,21 @@ def make_texture(
     if not 1 <= len(photos) <= 250:
         raise InputError(f"texture: expected 1 to 250 photos, got {len(photos)}")
     surface, texels = skin_surface(model), skin_texels(model, options.size)
-    views, masks, layers = [], [], []
+    views, masks, weights, layers = [], [], [], []
     for photo, observation, fitted in zip(photos, observations, posterior.photos, strict=True):
         placed = view(
             photo, observation, fitted, model, surface, posterior.identity, options, texel_mm=texels.scale
         )
         mask = skin_mask(photo, observation, placed, surface, options)
+        weight = vertex_weight(placed, mask, surface, options)
         views.append(placed)
         masks.append(mask)
-        layers.append(gather_layer(placed, mask, options))
+        weights.append(weight)
+        layers.append(gather_layer(placed, mask, weight, options))
     blended = blend(layers, surface, options)
     colours = [
-        gather_texels(photo, placed, mask, texels, gain, blended.tone, options)
-        for photo, placed, mask, gain in zip(photos, views, masks, blended.gains, strict=True)
+        gather_texels(photo, placed, mask, texels, weight, gain, blended.tone, options)
+        for photo, placed, mask, weight, gain in zip(photos, views, masks, weights, blended.gains, strict=True)
     ]
     albedo, provenance = compose(texels, surface, colours, blended, options)
     uncovered = [not mask.eyes_covered for mask in masks]
