@@ -9,9 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from builders.head.base import ACTIONS, HeadBase, RigidMap, load_landmarks
+from builders.head.base import ACTIONS, HeadBase, RigidMap
+from builders.head.lids import clearance, eyeball_pose, find_lids
 from builders.head.parts import lash_grids
-from builders.head.regions import cavity_polygons, ring_numbers
+from builders.head.regions import cavity_polygons
 
 Float = NDArray[np.float64]
 
@@ -33,7 +34,16 @@ LID_OVERLAP_MM = 0.5
 
 LID_OUTWARD = (1.0, 1.0, 0.9, 0.75, 0.5, 0.25, 0.1)
 LID_INWARD = (1.0, 1.0, 0.9, 0.6, 0.3)
-"""How much of the lids' mending each ring of vertices takes part in, from the lid's inner edge."""
+"""How much of the lids' meeting each ring of vertices takes part in, from the lid's inner edge."""
+
+ON_THE_WAY = (0.25, 0.4, 0.5, 0.6, 0.75, 1.0)
+"""Coefficients at which a lid, which moves along a chord, must not cut through the eyeball."""
+
+CLEARANCE_SHARE = 0.45
+"""Share of the resting lid's least distance from the eyeball that the moving lid keeps."""
+
+PUSH_REACH_MM = 4.0
+"""How far around a vertex that must keep clear of the eyeball the lid comes along."""
 
 LASH_ROOT_REACH_MM = 5.0
 """Lid vertices within about this distance carry a lash."""
@@ -49,79 +59,93 @@ def build_expressions(base: HeadBase, mean: Float, to_head: RigidMap) -> Float:
     to_head : from MakeHuman's axes to the head frame.
     """
     offsets = np.stack([to_head.offsets(base.target(f"{ACTIONS}{name}")) for name in ARKIT_NAMES])
-    lids = _left_lid_rings(base)
-    left, right = ARKIT_NAMES.index("eyeBlinkLeft"), ARKIT_NAMES.index("eyeBlinkRight")
-    offsets[left] += _closing(mean + offsets[left], base, lids)
-    offsets[right] = offsets[left][base.symmetry] * [-1, 1, 1]
+    _silence_strays(offsets, mean, base)
+    blink = ARKIT_NAMES.index("eyeBlinkLeft")
+    offsets[blink] += _meeting(mean + offsets[blink], base)
+    for left, name in enumerate(ARKIT_NAMES):
+        if name.startswith("eye") and name.endswith("Left"):
+            offsets[left] += _way_round_the_ball(mean, offsets[left], base)
+            offsets[ARKIT_NAMES.index(name.replace("Left", "Right"))] = offsets[left][base.symmetry] * [-1, 1, 1]
     for offset in offsets:
-        _carry_lashes(offset, mean, base, lids)
+        _carry_lashes(offset, mean, base)
     return offsets
 
 
-def _left_lid_rings(base: HeadBase) -> dict[str, NDArray[np.int64] | NDArray[np.bool_]]:
-    """Rings (n,) outwards and inwards from the left lids' inner edge, and whether a vertex is on the upper lid."""
-    skin_vertices, rows = base.part("skin")
-    polygons = base.polygons[rows]
-    loop = base.asset_index(load_landmarks()["loops"]["left_lid"])
-    hole = cavity_polygons(base)["eye_sockets"][rows]
-    count = skin_vertices.stop
-    rings = {
-        "outward": ring_numbers(polygons, loop, hole, count),
-        "inward": ring_numbers(polygons, loop, ~hole, count),
-    }
-    x, y = base.vertices[:count, 0], base.vertices[:count, 1]
-    inner, outer = loop[np.argmin(x[loop])], loop[np.argmax(x[loop])]
-    corner_line = np.interp(x, [x[inner], x[outer]], [y[inner], y[outer]])
-    return rings | {"upper": y > corner_line}
+def _silence_strays(offsets: Float, mean: Float, base: HeadBase) -> None:
+    """Drop what the eyes' targets move by mistake: the mouth cavity and the other eye's socket."""
+    mouth = np.unique(base.polygons[cavity_polygons(base)["mouth_cavity"]])
+    for k, name in enumerate(ARKIT_NAMES):
+        if name.startswith("eye"):
+            side = 1.0 if name.endswith("Left") else -1.0
+            offsets[k] *= np.clip((side * mean[:, :1] + 2.0) / 6.0, 0, 1)
+            offsets[k, mouth] = 0.0
 
 
-def _closing(closed: Float, base: HeadBase, lids: dict) -> Float:
-    """What closed lids (n, 3) lack for meeting, (n, 3) mm: the upper lid's lowest line on the lower's highest."""
-    loop = base.asset_index(load_landmarks()["loops"]["left_lid"])
+def _meeting(closed: Float, base: HeadBase) -> Float:
+    """What closed left lids (n, 3) lack for meeting, (n, 3) mm: the upper's lowest line on the lower's highest."""
+    lids = find_lids("left")
+    loop = np.flatnonzero(lids.outward == 0)
     x = closed[:, 0]
     ends = x[loop].min(), x[loop].max()
     places = np.linspace(*ends, 41)
-    count = len(lids["upper"])
-    lines = {True: [], False: []}
-    for direction, ring in (("outward", 0), ("outward", 1), ("inward", 1), ("inward", 2)):
+    lines: dict[bool, list[Float]] = {True: [], False: []}
+    for rings, ring in ((lids.outward, 0), (lids.outward, 1), (lids.inward, 1), (lids.inward, 2)):
         for half, values in lines.items():
-            line = np.flatnonzero((lids[direction] == ring) & (lids["upper"] == half))
+            line = np.flatnonzero((rings == ring) & (lids.upper == half))
             line = line[np.argsort(x[line])]
             values.append(np.interp(places, x[line], closed[line, 1]))
     low, high = np.min(lines[True], axis=0), np.max(lines[False], axis=0)
     taper = np.clip(np.minimum(places - ends[0], ends[1] - places) / 2.0, 0, 1)
     gap = np.maximum(low - high + LID_OVERLAP_MM, 0) * taper
+    count = len(lids.upper)
     weight = np.zeros(count)
-    for direction, shares in (("outward", LID_OUTWARD), ("inward", LID_INWARD)):
-        near = np.flatnonzero(lids[direction] < len(shares))
-        weight[near] = np.array(shares)[lids[direction][near]]
+    for rings, shares in ((lids.outward, LID_OUTWARD), (lids.inward, LID_INWARD)):
+        near = np.flatnonzero(rings < len(shares))
+        weight[near] = np.array(shares)[rings[near]]
     mending = np.zeros_like(closed)
-    share = np.where(lids["upper"], -0.7, 0.3) * weight
+    share = np.where(lids.upper, -0.7, 0.3) * weight
     mending[:count, 1] = share * np.interp(x[:count], places, gap, left=0, right=0)
     return mending
 
 
-def _carry_lashes(offset: Float, mean: Float, base: HeadBase, lids: dict) -> None:
+def _way_round_the_ball(mean: Float, offset: Float, base: HeadBase) -> Float:
+    """What to add to an action of the left lids (n, 3) mm so that they do not cut through the eyeball on their way."""
+    lids = find_lids("left")
+    needed = CLEARANCE_SHARE * lids.least_clearance()
+    centre, radius = eyeball_pose(mean[base.part("left_eye")[0]])
+    moving = np.abs(offset[: len(needed)]).max(axis=1) > 0.05
+    bound = np.flatnonzero(np.isfinite(needed) & moving & (lids.outward < 999))
+    push = np.zeros(len(bound))
+    for share in ON_THE_WAY:
+        gap, _ = clearance(mean[bound] + share * offset[bound], centre, radius)
+        push = np.maximum(push, np.maximum(needed[bound] - gap, 0) / share)
+    near = np.flatnonzero(np.minimum(lids.outward, lids.inward) < 12)
+    distance = np.linalg.norm(mean[near][:, None] - mean[bound][None], axis=2)
+    shared = (push * np.exp(-0.5 * (distance / PUSH_REACH_MM) ** 2)).max(axis=1, initial=0.0)
+    _, away = clearance(mean[near] + 0.5 * offset[near], centre, radius)
+    added = np.zeros_like(mean)
+    added[near] = shared[:, None] * away
+    return added
+
+
+def _carry_lashes(offset: Float, mean: Float, base: HeadBase) -> None:
     """Set the lashes' rows of one offset (n, 3): every column moves with the lid's edge at its root.
 
     Upper lashes turn with the lid as it closes; lower ones keep their direction, else they would stand up.
     """
-    for name in ("left_lashes", "right_lashes"):
-        flip = np.array([-1.0 if name == "right_lashes" else 1.0, 1.0, 1.0])
-        for strip, (vertices, coordinates) in lash_grids(base, name).items():
-            edge = np.flatnonzero((lids["outward"] <= 2) & (lids["upper"] == (strip == "upper")))
-            if name == "right_lashes":
-                edge = base.symmetry[edge]
+    for side in ("left", "right"):
+        lids = find_lids(side)
+        for strip, (vertices, coordinates) in lash_grids(base, f"{side}_lashes").items():
+            edge = np.flatnonzero((lids.outward <= 2) & (lids.upper == (strip == "upper")))
             for column in range(coordinates[:, 1].max() + 1):
                 lash = vertices[coordinates[:, 1] == column]
                 root = vertices[(coordinates[:, 1] == column) & (coordinates[:, 0] <= 1)]
                 distance = np.linalg.norm(mean[edge] - mean[root].mean(axis=0), axis=1)
                 weight = np.exp(-0.5 * (distance / LASH_ROOT_REACH_MM) ** 2)
-                rotation, centre, goal = _rigid(mean[edge] * flip, (mean + offset)[edge] * flip, weight)
+                rotation, centre, goal = _rigid(mean[edge], (mean + offset)[edge], weight)
                 if strip == "lower":
                     rotation = np.eye(3)
-                moved = (mean[lash] * flip - centre) @ rotation.T + goal
-                offset[lash] = moved * flip - mean[lash]
+                offset[lash] = (mean[lash] - centre) @ rotation.T + goal - mean[lash]
 
 
 def _rigid(source: Float, target: Float, weight: Float) -> tuple[Float, Float, Float]:

@@ -22,7 +22,7 @@ PUPIL_ANGLE_DEG = 10.0
 CORNEA_ANGLE_DEG = 33.0
 """Where the corneal bulge runs out into the sclera."""
 
-CORNEA_BULGE = 0.045
+CORNEA_BULGE = 0.035
 """Height of the bulge at the apex, relative to the ball's radius."""
 
 RING_ANGLES_DEG = (

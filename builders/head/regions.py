@@ -196,6 +196,9 @@ def build_regions(base: HeadBase) -> dict[str, np.ndarray]:
         "mouth_cavity": _depth_weight(skin, lip_loop, mouth_hole, n_skin),
         "eye_sockets": _depth_weight(skin, lid_loops, sockets, n_skin),
     }
+    lid_edge = np.zeros(n_skin, dtype=bool)
+    lid_edge[np.unique(skin[sockets])] = True
+    hard["eyes"] |= (soft["eye_sockets"] < 1) & lid_edge
     hard["lips_upper"] |= (soft["mouth_cavity"] < 1) & mouth_inside & upper
     hard["lips_lower"] |= (soft["mouth_cavity"] < 1) & mouth_inside & ~upper
 
