@@ -115,6 +115,15 @@ def test_record_with_covariances_hidden_points_and_both_directions():
     np.testing.assert_allclose(noise.at(-20)[0][0], covariance[0, 0])
 
 
+def test_bias_changes_with_pitch():
+    slope = np.zeros((2, 478, 2))
+    slope[..., 0], slope[..., 1] = 0.001, 0.002
+    noise = noise_from_record(simple(bias_per_pitch_deg=slope.tolist()))
+    np.testing.assert_allclose(noise.at(0, 10)[1][3], [0.01, 0.02])
+    np.testing.assert_allclose(noise.at(-20, -10)[1][3], [0.01, -0.02])
+    np.testing.assert_allclose(noise.at(0, 80)[1], noise.at(0, 30)[1])
+
+
 def test_one_bin():
     assert noise_from_record(simple(yaw_deg=[0], sigma=[[0.01] * 478], bias=None)).at(70)[0].shape == (478, 2, 2)
 

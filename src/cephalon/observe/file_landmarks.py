@@ -280,6 +280,6 @@ def _reasoned_covariance(set_name: str, points: Float) -> tuple[Float, Float, ND
         raise InputError(f"the set {set_name} needs sigma_px, the error of each point in px")
     pose = face_pose(points, set_name)
     size = max(pose.size_px, 1.0)
-    covariance, bias, hidden = tables[set_name]().at(pose.yaw_deg)
+    covariance, bias, hidden = tables[set_name]().at(pose.yaw_deg, pose.pitch_deg)
     covariance, bias = rotate(covariance, bias, pose.roll_deg)
     return covariance * size**2, bias * size, hidden

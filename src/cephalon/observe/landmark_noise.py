@@ -30,6 +30,7 @@ _ALONG_CONTOUR = 1.5
 """Points of the face's outline slide along it: their sd in that direction is larger by this factor."""
 _HIDDEN_SIGMA = 0.15
 """A point with a larger sd says nothing; it counts as hidden."""
+_MOST_PITCH_DEG = 30.0
 _YAW_BINS = tuple(range(0, 91, 15))
 
 
@@ -41,7 +42,8 @@ class LandmarkNoise:
     ----------
     yaw_deg : (b,) ascending; if all are >= 0, faces turned the other way use the mirrored table.
     covariance : (b, k, 2, 2) in squares of the frontal outer eye distance.
-    bias : (b, k, 2) measured minus true, in that distance.
+    bias : (b, k, 2) measured minus true, in that distance, at pitch 0.
+    bias_per_pitch_deg : (b, k, 2) its change with each degree of pitch; None for none.
     hidden : (b, k) bool, points not to be used.
     mirror : (k,) index of the mirrored point.
     """
@@ -51,6 +53,7 @@ class LandmarkNoise:
     bias: Float
     hidden: NDArray[np.bool_]
     mirror: NDArray[np.intp]
+    bias_per_pitch_deg: Float | None = None
 
     def __post_init__(self) -> None:
         yaw = as_array("yaw_deg", self.yaw_deg, (None,))
@@ -60,25 +63,29 @@ class LandmarkNoise:
         object.__setattr__(self, "yaw_deg", yaw)
         object.__setattr__(self, "covariance", as_array("covariance", self.covariance, (b, k, 2, 2)))
         object.__setattr__(self, "bias", as_array("bias", self.bias, (b, k, 2)))
+        slope = np.zeros((b, k, 2)) if self.bias_per_pitch_deg is None else self.bias_per_pitch_deg
+        object.__setattr__(self, "bias_per_pitch_deg", as_array("bias_per_pitch_deg", slope, (b, k, 2)))
         object.__setattr__(self, "hidden", as_array("hidden", self.hidden, (b, k), bool))
         if (np.linalg.eigvalsh(self.covariance) <= 0).any():
             raise InputError("landmark noise: every covariance must be positive definite")
 
-    def at(self, yaw_deg: float) -> tuple[Float, Float, NDArray[np.bool_]]:
-        """Return covariance (k, 2, 2), bias (k, 2) and hidden (k,) at a yaw, linear between the bins.
+    def at(self, yaw_deg: float, pitch_deg: float = 0.0) -> tuple[Float, Float, NDArray[np.bool_]]:
+        """Return covariance (k, 2, 2), bias (k, 2) and hidden (k,) at a yaw (linear between the bins) and a pitch.
 
-        A point counts as hidden if it is so at the nearer bin.
+        A point counts as hidden if it is so at the nearer bin. Beyond 30 degrees of pitch the bias changes no more.
         """
+        pitch = float(np.clip(pitch_deg, -_MOST_PITCH_DEG, _MOST_PITCH_DEG))
+        biases = self.bias + pitch * np.asarray(self.bias_per_pitch_deg)
         mirrored = yaw_deg < 0 and self.yaw_deg[0] >= 0
         yaw = float(np.clip(-yaw_deg if mirrored else yaw_deg, self.yaw_deg[0], self.yaw_deg[-1]))
         upper = int(np.clip(np.searchsorted(self.yaw_deg, yaw), 1, max(len(self.yaw_deg) - 1, 1)))
         if len(self.yaw_deg) == 1:
-            covariance, bias, hidden = self.covariance[0], self.bias[0], self.hidden[0]
+            covariance, bias, hidden = self.covariance[0], biases[0], self.hidden[0]
         else:
             low, high = self.yaw_deg[upper - 1], self.yaw_deg[upper]
             t = (yaw - low) / (high - low)
             covariance = (1 - t) * self.covariance[upper - 1] + t * self.covariance[upper]
-            bias = (1 - t) * self.bias[upper - 1] + t * self.bias[upper]
+            bias = (1 - t) * biases[upper - 1] + t * biases[upper]
             hidden = self.hidden[upper if t >= 0.5 else upper - 1]
         if mirrored:
             reflect = np.diag([-1.0, 1.0])
@@ -92,6 +99,7 @@ class LandmarkNoise:
             yaw_deg=self.yaw_deg,
             covariance=self.covariance[:, indices],
             bias=self.bias[:, indices],
+            bias_per_pitch_deg=np.asarray(self.bias_per_pitch_deg)[:, indices],
             hidden=self.hidden[:, indices],
             mirror=mirror,
         )
@@ -177,6 +185,7 @@ def noise_from_record(record: Mapping[str, Any]) -> LandmarkNoise:
         yaw_deg=yaw,
         covariance=covariance,
         bias=np.zeros((b, k, 2)) if record.get("bias") is None else record["bias"],
+        bias_per_pitch_deg=record.get("bias_per_pitch_deg"),
         hidden=hidden,
         mirror=mirror,
     )

@@ -116,7 +116,7 @@ class MediaPipeLandmarks:
         position = face.points
         visible = np.ones(len(position), dtype=bool)
         if self.options.noise == "table":
-            table, bias, hidden = mediapipe_noise().at(face.pose.yaw_deg)
+            table, bias, hidden = mediapipe_noise().at(face.pose.yaw_deg, face.pose.pitch_deg)
             table, bias = rotate(table, bias, roll)
             covariance = covariance + table * size**2
             position = position - bias * size
