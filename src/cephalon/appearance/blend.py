@@ -6,9 +6,9 @@ photos' own colours where they are sure:
 
     minimise  sum_edges w_ij (F_j - F_i - g_ij)^2  +  sum_i d_i (F_i - target_i)^2,
 
-Poisson editing (Perez et al. 2003) with a screening term, on the surface instead of a picture, so that neither the borders
-of photos, nor the mirror line, nor the seam of the chart at the back of the head shows. What F - (the source's own colour)
-says is then the gain by which the source's texels are multiplied.
+Poisson editing (Perez et al. 2003) with a screening term, on the surface instead of a picture, so that neither the
+borders of photos, nor the mirror line, nor the seam of the chart at the back of the head shows. What F - (the source's
+own colour) says is then the gain by which the source's texels are multiplied.
 """
 
 from __future__ import annotations
@@ -149,8 +149,8 @@ def _tone(mean: Float, total: Float, surface: SkinSurface) -> Float:
 def _uneven_light(mean: Float, total: Float, tone: Float, surface: SkinSurface, options: TextureOptions) -> Float:
     """Log colour (m, 3) by which the skin departs from its tone over large distances, in the part held to be light.
 
-    Spherical harmonics know no cast shadow. What is left of them varies as slowly as the flush of the cheeks does, so only
-    a share is taken away: more of its brightness than of its colour. Beards and lips depart too far to count.
+    Spherical harmonics know no cast shadow. What is left of them varies as slowly as the flush of the cheeks does, so
+    only a share is taken away: more of its brightness than of its colour. Beards and lips depart too far to count.
     """
     off = mean - tone
     grey = np.clip((off[:, 1] - off[:, 0]) / _GREYER, 0, 1)  # beards are less red than skin, shadows on skin are not

@@ -38,8 +38,8 @@ def compose(
 
     Returns
     -------
-    albedo (s, s, 3) sRGB with a gutter around the chart, and provenance (s, s): 0 outside, 1... the photos, then mirrored,
-    completed.
+    albedo (s, s, 3) sRGB with a gutter around the chart, and provenance (s, s): 0 outside, 1... the photos, then
+    mirrored, completed.
     """
     count, photos = len(texels.index), len(colours)
     albedo = np.zeros((count, 3), dtype=np.float32)

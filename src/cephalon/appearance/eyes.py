@@ -33,9 +33,10 @@ def iris_colours(
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Return (2, 3) sRGB colours of the left and right iris, and whether each was seen.
 
-    Takes the pixels of the disc between pupil and limbus that lie inside the measured opening between the lids, drops the
-    darkest (lashes, pupil) and the brightest (highlights, sclera), and returns the median. The disc's centre is measured
-    where the landmarks have one, else it is the fitted eye's. An eye that no photo shows takes the other's colour.
+    Takes the pixels of the disc between pupil and limbus that lie inside the measured opening between the lids, drops
+    the darkest (lashes, pupil) and the brightest (highlights, sclera), and returns the median. The disc's centre is
+    measured where the landmarks have one, else it is the fitted eye's. An eye that no photo shows takes the other's
+    colour.
     """
     colours = np.array(DEFAULT_IRIS_SRGB, dtype=np.uint8)
     seen = np.zeros(2, dtype=bool)
@@ -98,7 +99,7 @@ def _iris_pixels(
 
 
 def _inside(x: Float, y: Float, loop: Float, *, margin: float) -> NDArray[np.bool_]:
-    """Tell which places lie inside a polygon (even-odd rule), at least `margin` above its low and below its high edge."""
+    """Tell which places lie inside a polygon (even-odd rule), `margin` away from its upper and its lower edge."""
     result = np.ones(x.shape, dtype=bool)
     for shift in (-margin, margin):
         crossings = np.zeros(x.shape, dtype=bool)

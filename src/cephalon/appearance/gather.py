@@ -28,7 +28,7 @@ _EAR = 0.4  # share of an ear's skin that has to be seen; what the ear hides of 
 
 
 def vertex_weight(view: View, mask: SkinMask, surface: SkinSurface, options: TextureOptions) -> Float32:
-    """Return how well a photo sees each vertex, (m,) in [0, 1], by visibility and angle; 0 where it shows no skin at all.
+    """Return how well a photo sees each vertex, (m,) in [0, 1], by visibility and angle.
 
     An ear counts if most of it is seen, or not at all: in pieces it is blotchy.
     """
@@ -106,7 +106,7 @@ def gather_texels(
 
 
 def _hold_highlights(albedo: Float32, tone: Float32, options: TextureOptions) -> None:
-    """Hold back, in place, what is brighter than the skin: shine adds the colour of the lamp, so it also loses the tone."""
+    """Hold back, in place, what is brighter than the skin: shine has the colour of the lamp, so that goes as well."""
     brightness = albedo.mean(1)
     limit = np.float32(tone.mean() * np.exp(options.highlight))
     over = np.flatnonzero(brightness > limit)

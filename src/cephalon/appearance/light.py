@@ -52,8 +52,8 @@ def estimate_light(
         minimise  sum w rho(y - H(n) L) + sum_k r_k L_k^2,
 
     by iteratively reweighted least squares with Huber's rho (bent at one robust standard deviation), so that beards and
-    highlights have little say, yet no half of a face is dropped. The ridge r stands for lights as they are met: broad ones
-    more often than sharp ones, nearly white rather than coloured.
+    highlights have little say, yet no half of a face is dropped. The ridge r stands for lights as they are met: broad
+    ones more often than sharp ones, nearly white rather than coloured.
 
     Without any weight the light is even.
 

@@ -6,8 +6,8 @@ divided out; then the probabilities are made consistent along the picture's edge
 
     (L + D) p = D p0,
 
-L the Laplacian of the pixel grid weighted by colour similarity and D the confidence in p0: the random walker with priors
-(Grady 2005, "Multilabel random walker image segmentation using prior models").
+L the Laplacian of the pixel grid weighted by colour similarity and D the confidence in p0: the random walker with
+priors (Grady 2005, "Multilabel random walker image segmentation using prior models").
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ Float32 = NDArray[np.float32]
 # Lengths on the grid, px.
 _EYE = GRID_EYE_PX
 _LASHES = 0.042 * _EYE  # kept around an eye's opening: the lashes and the lid's edge
+_CORNER = 0.05 * _EYE  # and beyond the outer corner
 _TEETH = 0.02 * _EYE  # kept around the opening of the mouth
 _BROW = 0.030 * _EYE
 _HOLE = 0.03 * _EYE**2  # px^2
@@ -47,6 +48,7 @@ _FRAME = 0.55
 _FRAME_PX = 13
 _FRAME_LENGTH = 0.3 * _EYE
 _FRAME_SHARE = 0.08
+_LENS = -1.1  # log brightness of the eyes against the skin, below which dark glasses hide them
 
 # Names of segments that count as skin, if the observation brings a segmentation.
 _SKIN_SEGMENTS = ("skin", "face", "nose", "ear", "neck", "brow", "lip", "beard")
@@ -98,7 +100,9 @@ def skin_mask(
     distance, brightness = model.distance(linear, normal, light, dark=dark, bright=0.35 * even)
 
     lids = (zones["eyes"] > 0.5) & ~shapes.openings & hit
-    covered = bool(lids.sum() > 20 and np.median(distance[lids]) > 4.5)
+    covered = bool(
+        lids.sum() > 20 and (np.median(distance[lids]) > 4.5 or np.median(brightness[lids | shapes.eyes]) < _LENS)
+    )
     frames = np.zeros_like(hit) if covered else _frames(distance, brightness, model.luminance_sd, shapes, zones, hit)
     limit = 2.8 - 0.9 * np.clip(zones["skull"] + zones["ears"] + zones["neck"], 0, 1) - 0.3 * zones["jaw"]
     if not covered:
@@ -158,9 +162,9 @@ def _frames(
 ) -> NDArray[np.bool_]:
     """Find the frames of glasses: dark lines around the eyes where no face has any.
 
-    A line is what a morphological closing of the brightness fills and long: no shadow and no wrinkle is taken for one. Where lids, lashes and
-    brows are not, the surroundings of the eyes are plain skin; if lines cover a part of it, the person wears glasses, and
-    all dark lines around the eyes, brows excepted, are frame.
+    A line is what a morphological closing of the brightness fills and long: no shadow and no wrinkle is taken for
+    one. Where lids, lashes and brows are not, the surroundings of the eyes are plain skin; if lines cover a part of
+    it, the person wears glasses, and all dark lines around the eyes, brows excepted, are frame.
     """
     if not shapes.eyes.any():
         return np.zeros_like(hit)
@@ -188,7 +192,8 @@ def _light(normal: Float32, linear: Float32, weight: Float32) -> Light:
 class _Shapes:
     """Drawn from the measured landmarks, (h, w) each: the eyes between the lids and, a little wider,
     all `openings`, mouth included (bool); lids and brows
-    (0 to 1), the brows as measured."""
+    (0 to 1), the brows as measured.
+    """
 
     eyes: NDArray[np.bool_]
     openings: NDArray[np.bool_]
@@ -205,19 +210,30 @@ class _Shapes:
             none = np.zeros(shape, dtype=bool)
             return _Shapes(eyes=none, openings=none, lids=nothing, brows=nothing, brow_cores=none)
         points = view.grid.place(observation.points[0].position)
-        eyes = _filled(shape, [points[list(loop)] for loop in contours.eyes])
+        loops = [points[list(loop)] for loop in contours.eyes]
+        eyes = _filled(shape, loops)
+        corners = _filled(shape, [_beyond_outer_corner(loops[k], loops[1 - k]) for k in range(2)])
         mouth = _filled(shape, [points[list(contours.inner_lips)]])
         brows = _filled(shape, [points[list(loop)] for loop in contours.brows])
         from_eyes = ndimage.distance_transform_edt(~eyes) if eyes.any() else np.full(shape, np.inf)
+        from_lashes = ndimage.distance_transform_edt(~(eyes | corners)) if eyes.any() else from_eyes
         from_brows = ndimage.distance_transform_edt(~brows) if brows.any() else np.full(shape, np.inf)
         from_mouth = ndimage.distance_transform_edt(~mouth) if mouth.any() else np.full(shape, np.inf)
         return _Shapes(
             eyes=eyes,
-            openings=(from_eyes <= _LASHES) | (from_mouth <= _TEETH),
+            openings=(from_lashes <= _LASHES) | (from_mouth <= _TEETH),
             lids=np.clip(2 - 2 * from_eyes / _LID, 0, 1).astype(np.float32),
             brows=np.clip(1.5 - from_brows / _BROW, 0, 1).astype(np.float32),
             brow_cores=brows,
         )
+
+
+def _beyond_outer_corner(eye: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the line (2, 2) from an eye's outer corner on, over which its lashes lie."""
+    away = eye - other.mean(0)
+    outer = eye[np.argmax((away**2).sum(1))]
+    direction = outer - eye.mean(0)
+    return np.stack([outer, outer + direction * (_CORNER / max(float(np.linalg.norm(direction)), 1e-6))])
 
 
 def _filled(shape: tuple[int, int], loops: list[NDArray[np.float64]]) -> NDArray[np.bool_]:
@@ -245,7 +261,7 @@ def _excluded(photo: Photo, observation: Observation, view: View) -> NDArray[np.
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _SkinColour:
-    """This person's skin after the light is divided out: log luminance and two log chromas, and its fine texture."""
+    """The skin of this person after the light is divided out: log luminance and two log chromas, and its texture."""
 
     mean: NDArray[np.float64]
     luminance_sd: float

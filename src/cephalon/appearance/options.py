@@ -14,13 +14,13 @@ class TextureOptions:
     Attributes
     ----------
     size : side of the square texture, texels. 1024 resolves 0.5 mm on the face, about what a 12 Mpx portrait shows.
-    least_cosine : skin seen under a flatter angle than this cosine is not used: a texel would be stretched fivefold
+    least_cosine : skin seen under a flatter angle than this cosine is not used: a texel would be stretched fourfold
         and mixes with what lies behind the silhouette.
-    edge_margin : distance kept from silhouettes and from edges where something hides the skin, in fractions of the outer
-        eye distance in the photo; about the error of the fit there.
+    edge_margin : distance kept from silhouettes and from edges where something hides the skin, in fractions of the
+        outer eye distance in the photo; about the error of the fit there.
     depth_tolerance_mm : slack of the visibility test; the error of the surface within one pixel.
-    shading_range : bounds of the estimated shading, relative to its mean, before it is divided out; beyond them noise and
-        highlights would be amplified.
+    shading_range : bounds of the estimated shading, relative to its mean, before it is divided out; beyond them noise
+        and highlights would be amplified.
     highlight : log of how much brighter than this person's skin a texel may be before it counts as a highlight and is
         held back to 0.4 of the excess.
     flatten_brightness, flatten_colour : share of the skin's slow departures from its tone that is taken for light (cast
@@ -31,13 +31,13 @@ class TextureOptions:
     """
 
     size: int = 1024
-    least_cosine: float = 0.2
+    least_cosine: float = 0.28
     edge_margin: float = 0.03
     depth_tolerance_mm: float = 3.0
     shading_range: tuple[float, float] = (0.4, 1.8)
     highlight: float = 0.22
     flatten_brightness: float = 0.85
-    flatten_colour: float = 0.5
+    flatten_colour: float = 0.7
     pull_mm: float = 45.0
     grain: float = 0.7
 

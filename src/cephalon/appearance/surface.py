@@ -30,12 +30,12 @@ class SkinSurface:
     faces : (t, 3) rows of the m vertices, in the order of the fine mesh's skin faces.
     regions : name -> (m,) float32 weight.
     mirror : (m,) row of the mirror image. left : (m,) bool, on the person's left side.
-    laplacian : (m, m) csr, positive semidefinite: cotangent weights on the mean head, so that x^T L x is the integral of
-        the squared gradient.
+    laplacian : (m, m) csr, positive semidefinite: cotangent weights on the mean head, so that x^T L x is the integral
+        of the squared gradient.
     edges : (e, 2) and `edge_weight` (e,) the same weights edge by edge.
     area_mm2 : (m,) of the mean head.
-    trust : (m,) float32 in [0, 1]: how surely a vertex of the face shows this person's skin (or beard, or brow) whenever
-        the camera sees it; 0 where hair, glasses or clothes are common.
+    trust : (m,) float32 in [0, 1]: how surely a vertex of the face shows this person's skin (or beard, or brow)
+        whenever the camera sees it; 0 where hair, glasses or clothes are common.
     even : (m,) float32, skin of one colour, on which the light is measured.
     """
 

@@ -64,9 +64,11 @@ def skin_texels(model: HeadModel, size: int) -> Texels:
     """Rasterise the skin's UV chart of the model's fine level (kept for the process)."""
     fine, surface = fine_mesh(model), skin_surface(model)
     uv, faces_uv = fine.mesh.uv, fine.mesh.faces_uv
-    assert uv is not None and faces_uv is not None
+    assert uv is not None
+    assert faces_uv is not None
     raster = rasterise_uv(uv, faces_uv[fine.parts["skin"].faces], size)
-    covered = raster.covered & raster.covered[:, ::-1]  # the chart is symmetric; a texel and its mirror image go together
+    # the chart is symmetric; a texel and its mirror image go together
+    covered = raster.covered & raster.covered[:, ::-1]
     index = np.flatnonzero(covered).astype(np.int32)
     row_of = np.full(size * size, -1, dtype=np.int32)
     row_of[index] = np.arange(len(index), dtype=np.int32)

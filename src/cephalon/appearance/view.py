@@ -24,8 +24,8 @@ Float32 = NDArray[np.float32]
 GRID_EYE_PX = 80.0
 # Depth pictures are finer, so that lids and nose wings hide what they hide.
 _DEPTH_FACTOR = 2.0
-# A step in depth of this many mm, from one pixel to the next, is an edge with something behind it; the wings of the nose
-# stand out by less.
+# A step in depth of this many mm, from one pixel to the next, is an edge with something behind it; the wings of the
+# nose stand out by less.
 _STEP_MM = 12.0
 
 
@@ -71,9 +71,9 @@ class View:
     normal : (m, 3) unit, camera frame. cosine : (m,) between normal and direction to the camera.
     seen : (m,) bool.
     vertices : (n, 3) mm, head frame, the model's vertices as posed in this photo.
-    grid : the crop on which masks are made; `grid_srgb` (h, w, 3) uint8 its picture, `raster` what its pixels show: faces
-        of the skin surface, -1 for anything else; `edge_px` (h, w) distance of its pixels to the next step in depth,
-        `outline_px` to the outline of the head.
+    grid : the crop on which masks are made; `grid_srgb` (h, w, 3) uint8 its picture, `raster` what its pixels show:
+        faces of the skin surface, -1 for anything else.
+    edge_px, outline_px : (h, w) distance of its pixels to the next step in depth, and to the outline of the head.
     fine : the crop in which texels are looked up, about one pixel per texel.
     """
 
@@ -180,7 +180,7 @@ def view(
 
 
 def _box(pixel: Float, eye_px: float, width: int, height: int) -> Float:
-    """Bounding box (left, top, right, bottom) of the head with a margin, within the photo; the whole photo if no part lies in it."""
+    """Box (left, top, right, bottom) of the head, with a margin, in the photo; all of it if the head is outside."""
     whole = np.array([0.0, 0.0, width, height])
     if not len(pixel):
         return whole

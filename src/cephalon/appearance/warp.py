@@ -1,8 +1,8 @@
 """A smooth shift of the picture that takes the fitted landmarks onto the measured ones.
 
-The fit leaves 1 to 3 % of the eye distance. On the mesh that is a lip painted beside the lip, so the lookup is bent: the
-residuals (measured - predicted) are taken as samples of a smooth field and interpolated by Gaussian-process regression
-(kriging; the kernel is a sum of a broad and a narrow Gaussian), which fades to zero away from the landmarks.
+The fit leaves 1 to 3 % of the eye distance. On the mesh that is a lip painted beside the lip, so the lookup is bent:
+the residuals (measured - predicted) are taken as samples of a smooth field and interpolated by Gaussian-process
+regression (kriging; the kernel is a sum of a broad and a narrow Gaussian), which fades to zero away from the landmarks.
 """
 
 from __future__ import annotations
