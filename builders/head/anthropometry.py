@@ -59,6 +59,7 @@ _TOP: tuple[Curve, Curve] = ((0.884, 0.911, 0.934, 0.955, 0.976, 1.0), (0.916, 0
 _ZYGION: tuple[Curve, Curve] = ((0.786, 0.831, 0.869, 0.906, 0.945, 1.0), (0.825, 0.870, 0.913, 0.952, 0.982, 1.0))
 _GONION: tuple[Curve, Curve] = ((0.776, 0.843, 0.885, 0.916, 0.941, 0.980), (0.823, 0.877, 0.910, 0.935, 0.954, 0.98))
 _TEMPLE: tuple[Curve, Curve] = ((0.815, 0.850, 0.880, 0.908, 0.941, 0.99), (0.843, 0.897, 0.935, 0.962, 0.980, 0.99))
+_DEPTH: tuple[Curve, Curve] = ((0.779, 0.826, 0.872, 0.917, 0.958, 1.0), (0.840, 0.898, 0.944, 0.976, 0.995, 1.0))
 _FACE: tuple[Curve, Curve] = ((0.700, 0.757, 0.815, 0.873, 0.932, 1.0), (0.768, 0.826, 0.895, 0.958, 0.990, 1.0))
 _NOSE: tuple[Curve, Curve] = ((0.680, 0.760, 0.825, 0.880, 0.930, 0.98), (0.715, 0.805, 0.875, 0.930, 0.970, 0.99))
 _NOSTRIL: tuple[Curve, Curve] = ((0.747, 0.822, 0.869, 0.904, 0.932, 0.97), (0.828, 0.881, 0.913, 0.937, 0.956, 0.98))
@@ -101,6 +102,10 @@ TARGETS: dict[str, Target] = {
     "neck circumference": Target(
         mean=(402.6, 337.4), sd=(29.4, 26.6), growth=_NECK, per_bmi=(4.9, 3.8), per_decade=(2.0, 1.5)
     ),
+    # Snyder 1977: bitragion breadth is 0.945 of bizygomatic breadth, and sellion lies 0.515 (men) or 0.502 (women) of
+    # the way from the back of the head to sellion in front of the tragions; sds judged, since the samples are small
+    "bitragion breadth": Target(mean=(134.5, 127.0), sd=(5.5, 5.3), growth=_ZYGION, per_bmi=(0.5, 0.4), tolerance=0.3),
+    "tragion-sellion depth": Target(mean=(100.0, 92.5), sd=(5.5, 5.3), growth=_DEPTH, tolerance=0.3),
     # N
     "minimum frontal breadth": Target(mean=(105.7, 103.2), sd=(5.8, 5.5), growth=_TEMPLE),
     "subnasale-sellion length": Target(mean=(51.9, 47.7), sd=(4.1, 3.8), growth=_NOSE, per_decade=(0.2, 0.2)),
@@ -115,13 +120,13 @@ TARGETS: dict[str, Target] = {
     "intercanthal distance": Target(mean=(32.7, 31.5), sd=(2.9, 2.7), growth=_EYES),
     "palpebral fissure length": Target(mean=(28.7, 27.8), sd=(1.9, 2.0), growth=_LID),
     "philtrum width": Target(mean=(13.1, 11.8), sd=(1.7, 1.7), growth=_MOUTH, tolerance=0.5),
-    # W, less (philtrum) or more (lips) by about half an sd, since two thirds of the people are not European
-    "philtrum length": Target(mean=(14.9, 13.0), sd=(2.5, 2.4), growth=_LIP, per_decade=(0.3, 0.3), tolerance=0.5),
+    # W, less (philtrum) or more (lips) by up to half an sd, since two thirds of the people are not European
+    "philtrum length": Target(mean=(15.6, 13.6), sd=(2.5, 2.4), growth=_LIP, per_decade=(0.3, 0.3), tolerance=0.5),
     "upper vermilion height": Target(
-        mean=(8.6, 8.2), sd=(1.6, 1.4), growth=_RED, per_decade=(-0.25, -0.25), tolerance=1.0
+        mean=(8.6, 8.2), sd=(1.6, 1.4), growth=_RED, per_decade=(-0.25, -0.25), tolerance=0.7
     ),
     "lower vermilion height": Target(
-        mean=(9.7, 9.4), sd=(2.1, 1.7), growth=_RED, per_decade=(-0.15, -0.15), tolerance=1.0
+        mean=(9.7, 9.4), sd=(2.1, 1.7), growth=_RED, per_decade=(-0.15, -0.15), tolerance=0.7
     ),
     # J
     "palpebral fissure height": Target(

@@ -30,11 +30,12 @@ NASION_ABOVE_SELLION_MM = 4.7
 """How much the nasion-subnasale height of 3D Facial Norms exceeds the sellion-subnasale length of NIOSH 2003 (men)."""
 
 VERTEX_POINTS = {
+    "sn": 317,
     "li": 496,
     "sto": 474,
     "al_l": 11673,
     "ac_l": 11753,
-    "sbal_l": 7095,
+    "sbal_l": 7094,
     "ft_l": 11869,
     "go_l": 7695,
     "pra_l": 12023,
@@ -50,7 +51,10 @@ NECK_LEAN_DEG = 20.0
 """How far the plane square to the neck's axis rises backwards, against the Frankfurt plane."""
 
 UPPER_LIP_EDGE = (455, 466)
-"""hm08 midline edge in whose middle the upper vermilion border lies."""
+"""hm08 midline edge on which the upper vermilion border lies."""
+
+UPPER_LIP_PLACE = 0.6
+"""Where on that edge, from its first vertex."""
 
 PHILTRUM_EDGE = (7210, 7215)
 """hm08 edge in whose middle the left peak of the upper lip lies."""
@@ -62,13 +66,13 @@ POINT_NAMES = {
     "n": "nasion: midline, height of the upper lid folds, 4.7 mm above sellion",
     "se": "sellion: deepest midline point of the nasal root",
     "prn": "pronasale: most forward point of the nose tip",
-    "sn": "subnasale: deepest midline point between columella and upper lip",
+    "sn": "subnasale: midline, where the columella meets the upper lip",
     "ls": "labiale superius: upper vermilion border, midline",
     "sto": "stomion: lip line, midline",
     "li": "labiale inferius: lower vermilion border, midline",
     "sl": "sublabiale: deepest midline point of the chin fold",
     "pg": "pogonion: most forward midline point of the chin",
-    "gn": "gnathion: midline point of the chin farthest forward and down (45 degrees)",
+    "gn": "gnathion: midline point of the chin farthest down and forward (35 degrees)",
     "me": "menton: lowest midline point of the chin (farthest down, 25 degrees forward)",
     "c": "cervicale: midline angle between the underside of the jaw and the neck",
     "nf": "front of the neck: midline, 25 mm below cervicale along the skin, just below the larynx",
@@ -148,7 +152,7 @@ def _midline_places(base: HeadBase, vertices: Float) -> dict[str, Place]:
     chain = profile(base)
     y, z = vertices[chain, 1], vertices[chain, 2]
     step = np.arange(len(chain))
-    hits = {n: int(np.flatnonzero(chain == base.asset_index([VERTEX_POINTS[n]])[0])[0]) for n in ("li", "sto")}
+    hits = {n: int(np.flatnonzero(chain == base.asset_index([VERTEX_POINTS[n]])[0])[0]) for n in ("li", "sto", "sn")}
 
     def best(score: Float, keep: NDArray[np.bool_]) -> int:
         return int(np.argmax(np.where(keep, score, -np.inf)))
@@ -160,14 +164,14 @@ def _midline_places(base: HeadBase, vertices: Float) -> dict[str, Place]:
     li, lip = hits["li"], int(np.flatnonzero(chain == base.asset_index(UPPER_LIP_EDGE)[0])[0])
     hits["v"] = crown = int(np.argmax(y))
     hits["prn"] = prn = best(z, (step > lip) & (step < crown) & (y < 0))
-    hits["sn"] = sn = farthest_from_line(lip, prn)
+    sn = hits["sn"]
     brow = int(np.flatnonzero((step > prn) & (y > y[prn] + SELLION_SEARCH_MM))[0])
     hits["se"] = se = farthest_from_line(prn, brow)
     hits["g"] = g = best(z, (step > se) & (step < crown) & (y < y[se] + GLABELLA_SEARCH_MM))
     hits["op"] = best(np.hypot(y - y[g], z - z[g]), (step > crown) & (y > -20))
     chin = (step < li) & (y > y[li] - 45) & (z > z[li] - 35)
     hits["me"] = me = best(z * np.sin(np.deg2rad(25)) - y * np.cos(np.deg2rad(25)), chin)
-    hits["gn"] = best(z - y, chin)
+    hits["gn"] = best(z * np.sin(np.deg2rad(35)) - y * np.cos(np.deg2rad(35)), chin)
     hits["sl"] = sl = best(-z, chin & (y > y[li] - 16))
     hits["pg"] = best(z, chin & (step < sl))
     hits["c"] = farthest_from_line(0, me)
@@ -176,7 +180,7 @@ def _midline_places(base: HeadBase, vertices: Float) -> dict[str, Place]:
     places["tr"] = _along(chain, arc, arc[g] + float(np.hypot(y[g] - y[sn], z[g] - z[sn])))
     places["n"] = _along(chain, y, y[se] + NASION_ABOVE_SELLION_MM, start=se)
     upper, lower = base.asset_index(UPPER_LIP_EDGE).tolist()
-    places["ls"] = (upper, lower, 0.5)
+    places["ls"] = (upper, lower, UPPER_LIP_PLACE)
     places["nf"] = _along(chain, arc, arc[hits["c"]] - LARYNX_BELOW_CERVICALE_MM)
     a, b, t = places["nf"]
     _, front_y, front_z = (1 - t) * vertices[a] + t * vertices[b]

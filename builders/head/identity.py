@@ -14,10 +14,11 @@ from builders.head.base import HeadBase, head_frame
 from builders.head.calibration import calibrate
 from builders.head.craniofacial import craniofacial_points
 from builders.head.eyeballs import fit_eyeballs
+from builders.head.lids import clear_lids
 from builders.head.lips import close_lips
 from builders.head.people import People, average_adult, draw_people, weight_of_bmi
 from builders.head.regions import build_regions
-from cephalon.geometry import face_areas, triangulate
+from cephalon.geometry import face_areas, face_normals, triangulate
 from cephalon.head.anatomy import Anatomy
 from cephalon.head.link import features
 
@@ -26,6 +27,9 @@ Float = NDArray[np.float64]
 PEOPLE_COUNT = 3000
 MODES_AT_MOST = 150
 VARIANCE_KEPT = 0.999
+
+FOLDS_AT_MOST = 12
+"""People in whom more triangles of the outer face fold over are left out: the controls' extremes crumple lips, lids."""
 
 FLOOR_MM = 0.7
 """Least residual sigma: what artist-made shapes miss of a scanned head even where the samples are spanned."""
@@ -63,7 +67,7 @@ class IdentityBasis:
 
 
 def build_identity(base: HeadBase, rng: np.random.Generator, count: int = PEOPLE_COUNT) -> IdentityBasis:
-    """Draw `count` people, align them, and summarise them as a linear-Gaussian model."""
+    """Draw `count` people and summarise the sound ones among them as a linear-Gaussian model."""
     people, vertices = calibrated_people(base, rng, count)
     mean, basis, scores, kept, missed = principal_components(vertices, base.symmetry, vertex_importance(base))
     names, table = feature_table(people)
@@ -75,8 +79,8 @@ def build_identity(base: HeadBase, rng: np.random.Generator, count: int = PEOPLE
         residual_mm=np.hypot(missed, FLOOR_MM),
         link_names=names,
         link_mean=link_mean,
-        link_cov=centred.T @ centred / count,
-        link_cross=scores.T @ centred / count,
+        link_cov=centred.T @ centred / len(table),
+        link_cross=scores.T @ centred / len(table),
         variance_kept=kept,
     )
 
@@ -84,13 +88,27 @@ def build_identity(base: HeadBase, rng: np.random.Generator, count: int = PEOPLE
 def calibrated_people(
     base: HeadBase, rng: np.random.Generator, count: int = PEOPLE_COUNT
 ) -> tuple[People, NDArray[np.float32]]:
-    """Draw people and return them with their vertices (p, n, 3) mm: aligned, of human measures, with human eyes."""
+    """Draw `count` people; return the sound ones, with vertices (p, n, 3) mm: aligned, of human measures and eyes."""
     people = draw_people(base, count, rng)
     rigid = alignment_weights(base)
     vertices = align(base, people.vertices, rigid)
     vertices = calibrate(vertices, people, base_anatomy(base, average_adult(base)), base.symmetry)
-    vertices = close_lips(base, fit_eyeballs(base, vertices, people.age_years, rng))
-    return people, align(base, vertices, rigid)
+    vertices = fit_eyeballs(base, vertices, people.age_years, rng)
+    vertices = close_lips(base, clear_lids(base, vertices))
+    kept = folded_faces(base, vertices) <= FOLDS_AT_MOST
+    return people.take(kept), align(base, vertices[kept], rigid)
+
+
+def folded_faces(base: HeadBase, vertices: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Number (p,) of triangles of the outer face that turn their back, against the mean of the people (p, n, 3)."""
+    regions = build_regions(base)
+    hidden = np.max([regions[name] for name in ("mouth_cavity", "eye_sockets", "nostrils")], axis=0)
+    outer = (regions["face"] > 0.5) & (hidden < 0.5)
+    faces = triangulate(base.polygons[base.part("skin")[1]])[0]
+    faces = faces[outer[faces].all(axis=1)]
+    upright = face_normals(vertices.mean(axis=0, dtype=np.float64), faces)
+    normals = (face_normals(head.astype(np.float64), faces) for head in vertices)
+    return np.array([np.count_nonzero((normal * upright).sum(axis=1) < 0) for normal in normals])
 
 
 def base_anatomy(base: HeadBase, mean: Float) -> Anatomy:

@@ -6,7 +6,7 @@ The spreads are a starting point that looks like people; measured means and spre
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 
 import numpy as np
@@ -27,7 +27,7 @@ from builders.head.controls import (
 
 Float = NDArray[np.float64]
 
-CHILD_SHARE = 0.08
+CHILD_SHARE = 0.05
 """Share of people of 3 to 18 years; small, so that the prior of somebody of unknown age stays that of an adult."""
 
 CHILD_VARIETY = 0.65
@@ -95,6 +95,10 @@ class People:
     bmi: Float
     ancestry: Float
     vertices: NDArray[np.float32]
+
+    def take(self, kept: NDArray[np.bool_]) -> People:
+        """Return some of the people, by a mask (p,)."""
+        return People(**{field.name: getattr(self, field.name)[kept] for field in fields(self)})
 
 
 def weight_of_bmi(bmi: Float) -> Float:

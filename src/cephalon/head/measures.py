@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from cephalon.core import InputError, as_array
 from cephalon.head.anatomy import Anatomy, anatomy_of
 from cephalon.head.calliper import (
+    FRAME,
     Derivative,
     Function,
     Measured,
@@ -31,6 +32,7 @@ from cephalon.head.calliper import (
     distance,
     dot,
     farthest,
+    from_points,
     height_over,
     length,
     mean_breadth,
@@ -122,6 +124,11 @@ _MEASURES = (
         function=height_over(("me",), lambda a: a.crown),
     ),
     Measure(name="bitragion breadth", definition="Straight from tragion to tragion.", function=distance("t_l", "t_r")),
+    Measure(
+        name="tragion-sellion depth",
+        definition="Forward distance, in the Frankfurt plane, from the tragions to sellion.",
+        function=from_points((*FRAME, "se"), lambda p: dot(p[4] - (p[0] + p[1]) / 2, axes(p[:4])[2])),
+    ),
     Measure(
         name="bitragion coronal arc",
         definition="Tape from tragion over the top of the head to tragion, in the upright plane through both.",
