@@ -33,7 +33,7 @@ _HOLD_MM = 2.0  # within this distance a lone photo's own colours win over smoot
 _FLAT_MM = 5.0  # skin that varies over larger distances than some three times this is flattened
 _BEARD = 0.35  # log brightness by which skin may depart from its tone
 _GREYER = 0.12  # log red over green by which a beard is greyer
-_LIPS_MM = 6.0  # within this distance lips that no photo shows take the colour of lips
+_LIPS_MM = 2.5  # within this distance lips that no photo shows take the colour of lips
 _HOLD_SEVERAL_MM = 12.0  # of several photos, colours may move over this distance to meet
 
 
