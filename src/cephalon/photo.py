@@ -35,6 +35,7 @@ SMALLEST_SIDE = 32
 """px; in a smaller picture no head can be measured."""
 
 _MOST_BYTES = 512 * 2**20
+_STRIP = 512
 _DIAGONAL_35_MM = float(np.hypot(36.0, 24.0))
 _FORMATS = ("JPEG", "PNG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "JPEG2000", "PPM")
 _RAW_SUFFIXES = {".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".pef", ".srw", ".raw"}
@@ -290,7 +291,7 @@ def _decode(file: BinaryIO, head: bytes, name: str, sha256: str, max_pixels: int
     if alpha_array is not None and alpha_array.min() == 255:
         alpha_array = None
     return Photo(
-        rgb_srgb=np.asarray(rgb),
+        rgb_srgb=_pixels(rgb),
         alpha=alpha_array,
         focal35_mm=focal35_mm,
         name=name,
@@ -414,7 +415,7 @@ def _srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str |
         image = image.convert("RGB")
     approximate = "CMYK without a usable colour profile; its colours are approximate" if image.mode == "CMYK" else None
     if not profile:
-        return image.convert("RGB"), approximate
+        return (image if image.mode == "RGB" else image.convert("RGB")), approximate
     ignored = approximate or "its colour profile could not be used and was ignored"
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
@@ -424,7 +425,7 @@ def _srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str |
         if {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}.get(space) != image.mode:
             return image.convert("RGB"), ignored
         if (source.profile.profile_description or "").startswith("sRGB"):
-            return image.convert("RGB"), None
+            return (image if image.mode == "RGB" else image.convert("RGB")), None
         intent = ImageCms.Intent.PERCEPTUAL if image.mode == "CMYK" else ImageCms.Intent.RELATIVE_COLORIMETRIC
         converted = ImageCms.profileToProfile(
             image,
@@ -437,3 +438,13 @@ def _srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str |
     except (ImageCms.PyCMSError, *_CODEC_ERRORS):
         return image.convert("RGB"), ignored
     return (converted, None) if converted is not None else (image.convert("RGB"), ignored)
+
+
+def _pixels(image: Image.Image) -> Uint8:
+    """Return the pixels of an RGB image, read-only; strip by strip, as a whole they would be held three times."""
+    width, height = image.size
+    pixels = np.zeros((height, width, 3), dtype=np.uint8)
+    for top in range(0, height, _STRIP):
+        pixels[top : top + _STRIP] = np.asarray(image.crop((0, top, width, min(top + _STRIP, height))))
+    pixels.flags.writeable = False
+    return pixels

@@ -27,7 +27,7 @@ _UNREAD_SIGMA = 1.0
 # which the landmarker does not have); eyeSquint stood at 0.4 in the median; the sideways and drooping ones hardly ever
 # answer.
 _EXPRESSION_SIGMAS = {
-    "jawOpen": 0.12, "eyeBlinkLeft": 0.15, "eyeBlinkRight": 0.15, "eyeSquintLeft": 0.35, "eyeSquintRight": 0.35,
+    "jawOpen": 0.05, "eyeBlinkLeft": 0.15, "eyeBlinkRight": 0.15, "eyeSquintLeft": 0.35, "eyeSquintRight": 0.35,
     "jawLeft": 0.3, "jawRight": 0.3, "mouthLeft": 0.3, "mouthRight": 0.3, "mouthFrownLeft": 0.3, "mouthFrownRight": 0.3,
     "mouthDimpleLeft": 0.3, "mouthDimpleRight": 0.3,
 } | dict.fromkeys(

@@ -92,15 +92,26 @@ class View:
         x1, y1 = np.clip(np.ceil(corners.max(0) + margin), 0, [width, height]).astype(int)
         if x1 - x0 < 1 or y1 - y0 < 1:
             return np.full((h, w, 3), _FILL, dtype=np.uint8)
-        part = Image.fromarray(rgb[y0:y1, x0:x1])
-        stretch = np.ones(2)
-        if self.scale > _REDUCE_FROM:
-            reduced = np.maximum(1, np.round(np.array(part.size) / self.scale)).astype(int)
-            stretch = np.array(part.size) / reduced
-            part = part.resize((int(reduced[0]), int(reduced[1])), Image.Resampling.HAMMING, reducing_gap=3.0)
+        pixels, factor = rgb[y0:y1, x0:x1], int(self.scale / _REDUCE_FROM)
+        if factor > 1:
+            pixels = _block_means(pixels, factor)
+        part, stretch = Image.fromarray(pixels), np.full(2, float(max(factor, 1)))
+        if (left := self.scale / stretch[0]) > _REDUCE_FROM:
+            reduced = np.maximum(1, np.round(np.array(part.size) / left)).astype(int)
+            stretch *= np.array(part.size) / reduced
+            part = part.resize((int(reduced[0]), int(reduced[1])), Image.Resampling.HAMMING)
         # view px -> px of the reduced part
         linear = linear / stretch[:, None]
         offset = (offset - [x0, y0]) / stretch
         coefficients = (linear[0, 0], linear[0, 1], offset[0], linear[1, 0], linear[1, 1], offset[1])
         seen = part.transform((w, h), Image.Transform.AFFINE, coefficients, Image.Resampling.BILINEAR, fillcolor=_FILL)
         return np.asarray(seen)
+
+
+def _block_means(rgb: Uint8, factor: int) -> Uint8:
+    """Return the means of blocks of factor x factor px (fewer at the right and lower end), strip by strip."""
+    from PIL import Image
+
+    rows = factor * max(1, 256 // factor)
+    strips = [Image.fromarray(rgb[y : y + rows]).reduce(factor) for y in range(0, len(rgb), rows)]
+    return np.concatenate([np.asarray(strip) for strip in strips])
