@@ -31,6 +31,22 @@ Ints = NDArray[np.int32]
 
 MEDIAPIPE_FILE = Path(__file__).parent / "points_mediapipe478.json"
 
+SETTLED_FILE = Path(__file__).parent / "points_settled.json"
+
+ON_EDGES = frozenset(
+    # lids and the rows beside them, lips, nose: seen by their edges, right as traced
+    (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246)
+    + (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466)
+    + (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
+    + (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191)
+    + (76, 77, 90, 180, 85, 16, 315, 404, 320, 307, 306, 408, 304, 303, 302, 11, 72, 73, 74, 184)
+    + (62, 96, 89, 179, 86, 15, 316, 403, 319, 325, 292, 407, 272, 271, 268, 12, 38, 41, 42, 183)
+    + (1, 2, 4, 19, 94, 97, 98, 99, 20, 238, 241, 242, 141, 125, 44, 45, 220, 115, 48, 64, 102, 49, 131, 129, 219)
+    + (326, 327, 328, 250, 458, 461, 462, 370, 354, 274, 275, 440, 344, 278, 294, 331, 279, 360, 358, 439)
+    + (59, 60, 75, 79, 166, 218, 235, 237, 239, 240, 289, 290, 305, 309, 392, 438, 455, 457, 459, 460)
+)
+"""MediaPipe points that mean an edge of the face."""
+
 LEFT_LID = (263, 466, 388, 387, 386, 385, 384, 398, 362, 382, 381, 380, 374, 373, 390, 249)
 """MediaPipe's left lid margin, from the outer corner over the upper lid to the inner corner and back."""
 
@@ -133,6 +149,8 @@ def mediapipe_points(base: HeadBase, mean: Float) -> Corners:
     weights /= weights.sum(axis=1, keepdims=True)
     mirror = np.array(record["mirror"])
     corners = Corners(vertices=vertices, weights=weights)
+    corners = _settled(corners, mean, mirror, _Surface(base, mean), base.symmetry)
+    vertices, weights = corners.vertices, corners.weights
     position = corners.positions(mean)
     lid_edges, lip_edges = _left_lid_edges(base), _lip_line_edges(base)
     moved = {k: _nearest_on_edges(mean, position[k], lid_edges) for k in LEFT_LID}
@@ -151,6 +169,24 @@ def mediapipe_points(base: HeadBase, mean: Float) -> Corners:
         if mirror[k] != k:
             vertices[mirror[k]], weights[mirror[k]] = base.symmetry[pair], weight
     return join([Corners(vertices=vertices, weights=weights), *[iris_points(base, mean, side) for side in SIDES]])
+
+
+def _settled(corners: Corners, mean: Float, mirror: NDArray[np.intp], surface: _Surface, symmetry: Ints) -> Corners:
+    """Move the points that lie on no edge by the shifts measured on photos (see `builders.head.settle_points`)."""
+    if not SETTLED_FILE.exists():
+        return corners
+    offset = np.array(json.loads(SETTLED_FILE.read_text(encoding="utf-8"))["offset_mm"])
+    position = corners.positions(mean)
+    vertices, weights = corners.vertices.copy(), corners.weights.copy()
+    for k in range(len(position)):
+        if k in ON_EDGES or position[k, 0] < 0 and mirror[k] != k:
+            continue  # the right side follows from the left one
+        wanted = position[k] + [offset[k, 0], offset[k, 1], 0.0]
+        found = surface.nearest(wanted[None], midline=True) if mirror[k] == k else surface.seen_from_front(wanted[None])
+        vertices[k], weights[k] = found.vertices[0], found.weights[0]
+        if mirror[k] != k:
+            vertices[mirror[k]], weights[mirror[k]] = symmetry[vertices[k]], weights[k]
+    return Corners(vertices=vertices, weights=weights)
 
 
 def iris_points(base: HeadBase, mean: Float, side: str) -> Corners:
@@ -313,6 +349,19 @@ class _Surface:
             np.sort(np.concatenate([self.faces[self.rows][:, pair] for pair in ([0, 1], [1, 2], [2, 0])])), axis=0
         )
         self.midline = edges[(base.symmetry[edges] == edges).all(axis=1)]
+
+    def seen_from_front(self, points: Float) -> Corners:
+        """The frontmost surface points at x and y of positions (k, 3) mm; beyond the outline, the nearest ones in x and y."""
+        triangles = self.faces[self.rows]
+        flat = self.head * [1.0, 1.0, 0.0]
+        vertices, weights = [], []
+        for point in points * [1.0, 1.0, 0.0]:
+            barycentric, distance = closest_on_triangles(point, flat[triangles])
+            depth = (barycentric * self.head[triangles][..., 2]).sum(axis=1)
+            best = int(np.argmax(np.where(distance < distance.min() + 1e-3, depth, -np.inf)))
+            vertices.append(triangles[best])
+            weights.append(barycentric[best])
+        return Corners(vertices=np.array(vertices), weights=np.array(weights))
 
     def nearest(self, points: Float, *, midline: bool = False) -> Corners:
         """Nearest surface points of positions (k, 3) mm; on the midline's edges if wanted."""
