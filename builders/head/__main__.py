@@ -17,6 +17,8 @@ import numpy as np
 from builders.head.base import HeadBase, RigidMap, load_base
 from builders.head.expressions import ARKIT_NAMES, build_expressions
 from builders.head.identity import IdentityBasis, build_identity
+from builders.head.lids import clear_lids
+from builders.head.lips import close_lips
 from builders.head.parts import unwrap_part
 from builders.head.points import build_points
 from builders.head.regions import build_regions
@@ -37,7 +39,7 @@ def build_asset(seed: int = SEED) -> dict[str, np.ndarray]:
     """All arrays of the asset by name."""
     base = load_base()
     identity = build_identity(base, np.random.default_rng(seed))
-    mean = (identity.mean + identity.mean[base.symmetry] * [-1, 1, 1]) / 2
+    mean = _touched_up(base, identity.mean)
     regions = build_regions(base)
     rig = build_rig(base)
     expressions = build_expressions(base, mean, _map_to_mean(base, mean, regions))
@@ -90,6 +92,12 @@ def write_asset(path: Path, arrays: dict[str, np.ndarray]) -> None:
     temporary = path.with_suffix(".tmp.npz")
     np.savez(temporary, allow_pickle=False, **arrays)
     os.replace(temporary, path)
+
+
+def _touched_up(base: HeadBase, mean: np.ndarray) -> np.ndarray:
+    """The mean head (n, 3) with lids clear of the eyeballs and lips closed, as a mean of such heads only nearly has."""
+    mended = close_lips(base, clear_lids(base, mean[None].astype(np.float32)))[0].astype(np.float64)
+    return (mended + mended[base.symmetry] * [-1, 1, 1]) / 2
 
 
 def _map_to_mean(base: HeadBase, mean: np.ndarray, regions: dict[str, np.ndarray]) -> RigidMap:

@@ -29,7 +29,7 @@ ARKIT_NAMES = (
 )  # fmt: skip
 """ARKit's blend shape locations in the order of its documentation."""
 
-LID_OVERLAP_MM = 0.5
+LID_OVERLAP_MM = 0.7
 """How far the upper lid reaches over the lower one's edge when closed, so that other people's lids meet too."""
 
 LID_OUTWARD = (1.0, 1.0, 0.9, 0.75, 0.5, 0.25, 0.1)
@@ -41,6 +41,10 @@ ON_THE_WAY = (0.25, 0.4, 0.5, 0.6, 0.75, 1.0)
 
 CLEARANCE_SHARE = 0.45
 """Share of the resting lid's least distance from the eyeball that the moving lid keeps."""
+
+CLOSED_CLEARANCE_MM = 1.5
+"""Least distance of the closed lid's outer side from the eyeball of the mean head, so that other people's corneas,
+further forward, stay covered too."""
 
 PUSH_REACH_MM = 4.0
 """How far around a vertex that must keep clear of the eyeball the lid comes along."""
@@ -64,7 +68,7 @@ def build_expressions(base: HeadBase, mean: Float, to_head: RigidMap) -> Float:
     offsets[blink] += _meeting(mean + offsets[blink], base)
     for left, name in enumerate(ARKIT_NAMES):
         if name.startswith("eye") and name.endswith("Left"):
-            offsets[left] += _way_round_the_ball(mean, offsets[left], base)
+            offsets[left] += _way_round_the_ball(mean, offsets[left], base, closed=left == blink)
             offsets[ARKIT_NAMES.index(name.replace("Left", "Right"))] = offsets[left][base.symmetry] * [-1, 1, 1]
     for offset in offsets:
         _carry_lashes(offset, mean, base)
@@ -108,18 +112,24 @@ def _meeting(closed: Float, base: HeadBase) -> Float:
     return mending
 
 
-def _way_round_the_ball(mean: Float, offset: Float, base: HeadBase) -> Float:
-    """What to add to an action of the left lids (n, 3) mm so that they do not cut through the eyeball on their way."""
+def _way_round_the_ball(mean: Float, offset: Float, base: HeadBase, *, closed: bool) -> Float:
+    """What to add to an action of the left lids (n, 3) mm so that they do not cut through the eyeball on their way.
+
+    With ``closed``, the lids end up `CLOSED_CLEARANCE_MM` off the ball.
+    """
     lids = find_lids("left")
-    needed = CLEARANCE_SHARE * lids.least_clearance()
+    count = len(lids.upper)
     centre, radius = eyeball_pose(mean[base.part("left_eye")[0]])
-    moving = np.abs(offset[: len(needed)]).max(axis=1) > 0.05
-    bound = np.flatnonzero(np.isfinite(needed) & moving & (lids.outward < 999))
+    moving = np.abs(offset[:count]).max(axis=1) > 0.05
+    bound = np.flatnonzero(moving & (lids.outward < 14))
+    on_the_way = CLEARANCE_SHARE * np.maximum(lids.least_clearance()[bound], 0.5)
+    at_the_end = np.where(closed & (lids.outward[bound] >= 2), CLOSED_CLEARANCE_MM, on_the_way)
     push = np.zeros(len(bound))
     for share in ON_THE_WAY:
         gap, _ = clearance(mean[bound] + share * offset[bound], centre, radius)
-        push = np.maximum(push, np.maximum(needed[bound] - gap, 0) / share)
-    near = np.flatnonzero(np.minimum(lids.outward, lids.inward) < 12)
+        needed = at_the_end if share == 1.0 else on_the_way
+        push = np.maximum(push, np.maximum(needed - gap, 0) / share)
+    near = np.flatnonzero(np.minimum(lids.outward, lids.inward) < 16)
     distance = np.linalg.norm(mean[near][:, None] - mean[bound][None], axis=2)
     shared = (push * np.exp(-0.5 * (distance / PUSH_REACH_MM) ** 2)).max(axis=1, initial=0.0)
     _, away = clearance(mean[near] + 0.5 * offset[near], centre, radius)

@@ -8,14 +8,14 @@ from numpy.typing import NDArray
 from builders.head.base import HeadBase, load_landmarks
 from builders.head.regions import cavity_polygons, ring_numbers
 
-OVERLAP_MM = 0.25
+OVERLAP_MM = 0.3
 """How far closed lips press into each other."""
 
 OUTWARD = (1.0, 1.0, 0.85, 0.6, 0.35, 0.15, 0.05)
 INWARD = (1.0, 1.0, 1.0, 0.8, 0.5, 0.25, 0.1)
 """How much of the closing each ring of vertices takes part in, from the lips' inner edge."""
 
-PLACES = np.linspace(-0.98, 0.98, 41)
+PLACES = np.linspace(-0.995, 0.995, 61)
 """Places along the mouth, 0 the middle, 1 the left corner."""
 
 
@@ -41,7 +41,7 @@ def close_lips(base: HeadBase, vertices: NDArray[np.float32]) -> NDArray[np.floa
             chosen.append(line[np.argsort(base_place[line])])
     moved = np.flatnonzero(weight > 0)
     share = -0.5 * lip[moved] * weight[moved]
-    taper = np.clip((1 - np.abs(PLACES)) / 0.03, 0, 1)
+    taper = np.clip((1 - np.abs(PLACES)) / 0.015, 0, 1)
     closed = vertices.copy()
     for person in closed:
         middle, half_width = (person[left, 0] + person[right, 0]) / 2, (person[left, 0] - person[right, 0]) / 2
