@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from cephalon.appearance.blend import Blend
 from cephalon.appearance.colour import srgb_from_linear
+from cephalon.appearance.filters import box_mean
 from cephalon.appearance.gather import TexelColours
 from cephalon.appearance.options import TextureOptions
 from cephalon.appearance.surface import SkinSurface
@@ -120,7 +121,7 @@ def _grain(
     stack = texels.image(np.stack([brightness, used.astype(np.float32)], axis=1))
     rows, columns = np.nonzero(stack[..., 1] > 0)
     stack = stack[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-    smooth = ndimage.uniform_filter(stack, (7, 7, 1))
+    smooth = box_mean(stack, 7)
     inside = smooth[..., 1] > 0.99
     if inside.sum() < 200:
         return 0.012 * options.grain
@@ -130,12 +131,15 @@ def _grain(
 
 @lru_cache(maxsize=2)
 def _noise(size: int) -> Float32:
-    """Fine structure of unit variance, the same for everyone: octaves of one, two and four texels (kept)."""
+    """Fine structure of unit variance, the same for everyone: octaves of one, two and four texels, tiled (kept)."""
     rng = np.random.default_rng(3)
-    total = np.zeros((size, size), dtype=np.float32)
+    tile = min(size, 256)
+    total = np.zeros((tile, tile), dtype=np.float32)
     for sigma, share in ((0.7, 0.5), (1.4, 0.6), (3.0, 0.6)):
-        field = ndimage.gaussian_filter(rng.standard_normal((size, size), dtype=np.float32), sigma, truncate=2.5)
+        field = ndimage.gaussian_filter(rng.standard_normal((tile, tile), dtype=np.float32), sigma, mode="wrap")
         total += share * field / field.std()
     total /= total.std()
-    total.flags.writeable = False
-    return total
+    repeats = -(-size // tile)
+    whole = np.tile(total, (repeats, repeats))[:size, :size]
+    whole.flags.writeable = False
+    return whole

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from cephalon.appearance.blend import Layer
 from cephalon.appearance.colour import linear_from_srgb
+from cephalon.appearance.filters import blurred
 from cephalon.appearance.masks import SkinMask
 from cephalon.appearance.options import TextureOptions
 from cephalon.appearance.surface import SkinSurface
@@ -49,7 +49,7 @@ def gather_layer(view: View, mask: SkinMask, weight: Float32, options: TextureOp
     """Return one photo's smooth log albedo at the vertices, from usable pixels alone; `weight` from `vertex_weight`."""
     linear = linear_from_srgb(view.grid_srgb)
     stack = np.concatenate([linear * mask.usable[..., None], mask.usable[..., None]], axis=2)
-    smooth = ndimage.gaussian_filter(stack, (_SMOOTH_PX, _SMOOTH_PX, 0), truncate=2.5)
+    smooth = blurred(stack, _SMOOTH_PX)
     place = view.grid.place(view.pixel)
     there = np.flatnonzero(weight > 0)
     sample = bilinear(smooth, place[there])

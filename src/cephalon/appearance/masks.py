@@ -22,6 +22,7 @@ from scipy.sparse.linalg import cg
 
 from cephalon.appearance.colour import linear_from_srgb
 from cephalon.appearance.contours import CONTOURS
+from cephalon.appearance.filters import blurred, box_mean, dilated, distance_to, eroded, extents, pieces
 from cephalon.appearance.light import Light, estimate_light
 from cephalon.appearance.options import TextureOptions
 from cephalon.appearance.surface import SkinSurface
@@ -97,7 +98,9 @@ def skin_mask(
     light = _light(normal, linear, core)
     model = _SkinColour.of(linear, normal, light, core)
     dark = 0.5 * np.clip(zones["eyes"] + shapes.lids, 0, 1) - 0.1 * np.clip(zones["neck"] + zones["jaw"], 0, 1)
-    distance, brightness = model.distance(linear, normal, light, dark=dark, bright=0.35 * even)
+    distance, brightness = model.distance(
+        linear, normal, light, dark=dark.astype(np.float32), bright=np.float32(0.35) * even
+    )
 
     lids = (zones["eyes"] > 0.5) & ~shapes.openings & hit
     covered = bool(
@@ -118,14 +121,14 @@ def skin_mask(
     # hair reaches in from outside: what is closed in by skin is a shadow, a mole, a highlight
     good = probability > 0.5
     good = good & ~shapes.openings if covered else _without_holes(good | shapes.openings) & ~frames
-    good = _without_islands(ndimage.binary_erosion(good, iterations=2))
-    soft = ndimage.gaussian_filter(good.astype(np.float32), 1.5)
+    good = _without_islands(eroded(good, 2))
+    soft = blurred(good.astype(np.float32), 1.5)
     # lips and lids border on teeth and eyes, which their own shapes keep out
     inner_edge = np.clip(zones["mouth"] + zones["eyes"], 0, 1) > 0.5
     clear = np.where(inner_edge, view.outline_px, view.edge_px) / (options.edge_margin * _EYE)
     usable = np.clip((soft - 0.55) / 0.4, 0, 1) * np.clip(clear - 0.5, 0, 1)
     usable = np.where(blocked, 0, usable).astype(np.float32)
-    better = usable * even * np.clip(trust + 0.5, 0, 1)
+    better = (usable * even * np.clip(trust + 0.5, 0, 1)).astype(np.float32)
     return SkinMask(
         usable=usable, light=_light(normal, linear, better) if better.sum() > 200 else light, eyes_covered=covered
     )
@@ -133,23 +136,19 @@ def skin_mask(
 
 def _without_holes(good: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Fill the small holes that skin closes in on all sides."""
-    holes, count = ndimage.label(~good)
-    if count == 0:
-        return good
-    area = np.bincount(holes.reshape(-1))
-    rim = np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])
+    holes, area = pieces(~good)
     small = area < _HOLE
-    small[rim] = False
+    small[np.concatenate([holes[0], holes[-1], holes[:, 0], holes[:, -1]])] = False
     small[0] = False
     return good | small[holes]
 
 
 def _without_islands(good: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Drop small pieces of what looks like skin: gaps between strands of hair, a hand, a shirt of that colour."""
-    pieces, _ = ndimage.label(good)
-    large = np.bincount(pieces.reshape(-1)) >= _ISLAND
+    numbers, area = pieces(good)
+    large = area >= _ISLAND
     large[0] = False
-    return large[pieces]
+    return large[numbers]
 
 
 def _frames(
@@ -168,19 +167,16 @@ def _frames(
     """
     if not shapes.eyes.any():
         return np.zeros_like(hit)
-    from_eyes = ndimage.distance_transform_edt(~shapes.eyes)
-    closed = ndimage.grey_closing(brightness, (_FRAME_PX, _FRAME_PX))
+    from_eyes = distance_to(shapes.eyes)
+    closed = np.asarray(ndimage.grey_closing(brightness, (_FRAME_PX, _FRAME_PX)))
     line = (closed - brightness > max(_FRAME, 1.3 * luminance_sd)) & (brightness < -0.3) & (distance > 2.0)
     line &= (from_eyes < 0.45 * _EYE) & hit & ~shapes.openings & ~shapes.brow_cores
-    pieces, count = ndimage.label(line, structure=np.ones((3, 3)))
-    long = np.zeros(count + 1, dtype=bool)
-    for number, box in enumerate(ndimage.find_objects(pieces), start=1):
-        long[number] = max(side.stop - side.start for side in box) >= _FRAME_LENGTH
-    line = long[pieces]
+    numbers, area = pieces(line, diagonal=True)
+    line = (extents(numbers, len(area) - 1) >= _FRAME_LENGTH)[numbers]
     plain = (from_eyes < 0.24 * _EYE) & hit & (shapes.lids == 0) & (shapes.brows == 0) & (zones["skull"] < 0.5)
     if plain.sum() < 50 or line[plain].mean() < _FRAME_SHARE:
         return np.zeros_like(hit)
-    return ndimage.binary_dilation(line, iterations=3) & ~shapes.brow_cores
+    return dilated(line, 3) & ~shapes.brow_cores
 
 
 def _light(normal: Float32, linear: Float32, weight: Float32) -> Light:
@@ -215,20 +211,16 @@ class _Shapes:
         corners = _filled(shape, [_beyond_outer_corner(loops[k], loops[1 - k]) for k in range(2)])
         mouth = _filled(shape, [points[list(contours.inner_lips)]])
         brows = _filled(shape, [points[list(loop)] for loop in contours.brows])
-        from_eyes = ndimage.distance_transform_edt(~eyes) if eyes.any() else np.full(shape, np.inf)
-        from_lashes = ndimage.distance_transform_edt(~(eyes | corners)) if eyes.any() else from_eyes
-        from_brows = ndimage.distance_transform_edt(~brows) if brows.any() else np.full(shape, np.inf)
-        from_mouth = ndimage.distance_transform_edt(~mouth) if mouth.any() else np.full(shape, np.inf)
         return _Shapes(
             eyes=eyes,
-            openings=(from_lashes <= _LASHES) | (from_mouth <= _TEETH),
-            lids=np.clip(2 - 2 * from_eyes / _LID, 0, 1).astype(np.float32),
-            brows=np.clip(1.5 - from_brows / _BROW, 0, 1).astype(np.float32),
+            openings=(distance_to(eyes | corners) <= _LASHES) | (distance_to(mouth) <= _TEETH),
+            lids=np.clip(2 - 2 * distance_to(eyes) / _LID, 0, 1).astype(np.float32),
+            brows=np.clip(1.5 - distance_to(brows) / _BROW, 0, 1).astype(np.float32),
             brow_cores=brows,
         )
 
 
-def _beyond_outer_corner(eye: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+def _beyond_outer_corner(eye: NDArray[np.floating], other: NDArray[np.floating]) -> NDArray[np.floating]:
     """Return the line (2, 2) from an eye's outer corner on, over which its lashes lie."""
     away = eye - other.mean(0)
     outer = eye[np.argmax((away**2).sum(1))]
@@ -236,7 +228,7 @@ def _beyond_outer_corner(eye: NDArray[np.float64], other: NDArray[np.float64]) -
     return np.stack([outer, outer + direction * (_CORNER / max(float(np.linalg.norm(direction)), 1e-6))])
 
 
-def _filled(shape: tuple[int, int], loops: list[NDArray[np.float64]]) -> NDArray[np.bool_]:
+def _filled(shape: tuple[int, int], loops: list[NDArray[np.floating]]) -> NDArray[np.bool_]:
     from PIL import Image, ImageDraw
 
     picture = Image.new("L", (shape[1], shape[0]))
@@ -263,9 +255,9 @@ def _excluded(photo: Photo, observation: Observation, view: View) -> NDArray[np.
 class _SkinColour:
     """The skin of this person after the light is divided out: log luminance and two log chromas, and its texture."""
 
-    mean: NDArray[np.float64]
+    mean: NDArray[np.floating]
     luminance_sd: float
-    chroma_precision: NDArray[np.float64]
+    chroma_precision: NDArray[np.floating]
     texture: float
 
     @staticmethod
@@ -275,6 +267,7 @@ class _SkinColour:
         if used.sum() < 30:
             return _SkinColour(mean=np.zeros(3), luminance_sd=0.25, chroma_precision=np.eye(2) / 0.08**2, texture=0.05)
         samples = feature[used]
+        mean, spread = np.zeros(3), np.ones(3)
         for _ in range(3):
             mean = np.median(samples, axis=0)
             spread = 1.4826 * np.median(np.abs(samples - mean), axis=0) + 1e-3
@@ -312,16 +305,16 @@ def _features(linear: Float32, normal: Float32, light: Light) -> tuple[Float32, 
     offset = np.float32(_DARK) * np.maximum(light.reference, 0.05).astype(np.float32) / np.float32(0.4)
     ratio = np.log(linear + offset) - np.log(predicted.reshape(linear.shape) + offset)
     feature = np.stack([ratio.mean(2), ratio[..., 0] - ratio[..., 1], ratio[..., 2] - ratio[..., 1]], axis=2)
-    brightness = np.log(linear.mean(2) + offset.mean())
-    high = brightness - ndimage.uniform_filter(brightness, 5)
-    return feature, np.sqrt(np.maximum(ndimage.uniform_filter(high * high, 5), 0))
+    brightness = np.log(linear.mean(2) + offset.mean()).astype(np.float32)
+    high = (brightness - box_mean(brightness, 5)).astype(np.float32)
+    return feature, np.sqrt(np.maximum(box_mean(high * high, 5), 0))
 
 
 def _consistent(srgb: NDArray[np.uint8], prior: Float32, sure: Float32) -> Float32:
     """Solve (L + D) p = D p0 on the pixel grid."""
     height, width = prior.shape
     colour = srgb.astype(np.float32) / 255
-    smooth = 0.5 * (colour + ndimage.uniform_filter(colour, (3, 3, 1)))
+    smooth = 0.5 * (colour + box_mean(colour, 3))
     right = np.exp(-((np.diff(smooth, axis=1) ** 2).sum(2)) / (2 * 0.035**2)) + 1e-3
     down = np.exp(-((np.diff(smooth, axis=0) ** 2).sum(2)) / (2 * 0.035**2)) + 1e-3
     diagonal = sure.astype(np.float64)
@@ -333,9 +326,10 @@ def _consistent(srgb: NDArray[np.uint8], prior: Float32, sure: Float32) -> Float
         diagonal[second] += part
     right = np.pad(right, ((0, 0), (0, 1)))
     count = height * width
+    offsets: Any = [0, 1, -1, width, -width]
     matrix: Any = sparse.diags(
         [diagonal.ravel(), -right.ravel()[:-1], -right.ravel()[:-1], -down.ravel(), -down.ravel()],
-        [0, 1, -1, width, -width],
+        offsets,
         shape=(count, count),
         format="csr",
     )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from cephalon.export import fine_mesh
 from cephalon.geometry import face_areas, vertex_normals
@@ -95,7 +95,7 @@ def skin_surface(model: HeadModel) -> SkinSurface:
     for name in ("brows", "eyes", "lips_upper", "lips_lower"):
         even = even * (1 - regions[name])
     return SkinSurface(
-        fine_index=fine_index,
+        fine_index=fine_index.astype(np.int64),
         row_of=row_of,
         operator=operator,
         faces=faces,
@@ -114,7 +114,8 @@ def skin_surface(model: HeadModel) -> SkinSurface:
 def _mirror_rows(model: HeadModel, operator: Any) -> NDArray[np.int64]:
     """Pair fine vertices by what they are made of: the mean head need not be exactly symmetric."""
     marks = np.random.default_rng(0).standard_normal((operator.shape[1], 3))
-    return cKDTree(operator @ marks).query(operator @ marks[model.symmetry])[1]
+    nearest = KDTree(operator @ marks).query(operator @ marks[model.symmetry])[1]
+    return np.asarray(nearest, dtype=np.int64)
 
 
 def _cotangents(vertices: Float, faces: NDArray[np.int32]) -> tuple[NDArray[np.int32], Float]:
@@ -131,4 +132,4 @@ def _cotangents(vertices: Float, faces: NDArray[np.int32]) -> tuple[NDArray[np.i
     unique, place = np.unique(key, return_inverse=True)
     summed = np.bincount(place, weights=weights, minlength=len(unique))
     edges = np.stack(np.divmod(unique, len(vertices)), axis=1).astype(np.int32)
-    return edges, np.clip(summed, 0.05, 5.0)
+    return edges, np.clip(summed, 0.05, 5.0).astype(np.float64)

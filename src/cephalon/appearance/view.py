@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from cephalon.appearance.filters import distance_to
 from cephalon.appearance.options import TextureOptions
 from cephalon.appearance.surface import SkinSurface
 from cephalon.appearance.warp import landmark_warp
@@ -127,7 +127,7 @@ def view(
     points = fitted.camera_from_head.apply(mesh.operator @ vertices)
     eye_px = eye_distance_px(model, fitted, vertices)
     pixel = fitted.camera.project(points)
-    usable = np.isfinite(pixel).all(1)
+    usable = np.isfinite(pixel[:, 0]) & np.isfinite(pixel[:, 1])
     pixel = np.where(usable[:, None], pixel, -1e4)
     pixel += landmark_warp(observation, fitted, eye_px).at(pixel)
 
@@ -137,7 +137,7 @@ def view(
     px_per_mm = fitted.camera.focal_px / float(np.median(points[skin, 2]))
     fine = _crop(box, min(1.0, 1.2 / (px_per_mm * texel_mm)))
 
-    shown = usable[mesh.mesh.faces].all(1)
+    shown = np.asarray(usable[mesh.mesh.faces].all(axis=1), dtype=bool)
     for name, part in mesh.parts.items():
         if "lashes" in name:
             shown[part.faces] = False
@@ -174,7 +174,7 @@ def view(
         grid_srgb=grid.cut(photo.rgb_srgb),
         raster=small,
         edge_px=_distance_to_edges(small.depth),
-        outline_px=ndimage.distance_transform_edt(np.isfinite(small.depth)).astype(np.float32),
+        outline_px=distance_to(~np.isfinite(small.depth)),
         fine=fine,
     )
 
@@ -195,7 +195,7 @@ def _crop(box: Float, scale: float) -> Crop:
     return Crop(origin=box[:2], scale=scale, width=width, height=height)
 
 
-def _visible(placed: Float, depth: Float32, tolerance_mm: float) -> NDArray[np.bool_]:
+def _visible(placed: NDArray[np.floating], depth: Float32, tolerance_mm: float) -> NDArray[np.bool_]:
     """Tell which points (m, 3: x, y px, depth mm) are no deeper than the deepest of the four pixels around them."""
     height, width = depth.shape
     column, row = (np.floor(placed[:, i] - 0.5).astype(np.intp) for i in range(2))
@@ -215,4 +215,4 @@ def _distance_to_edges(depth: Float32) -> Float32:
     step[1:] |= down
     step[:, :-1] |= right
     step[:, 1:] |= right
-    return ndimage.distance_transform_edt(~step).astype(np.float32)
+    return distance_to(step)
