@@ -12,7 +12,7 @@ from cephalon.head.model import HeadModel
 
 # mm, mean and standard deviation of men and of women. Head breadth to interpupillary distance: averages of ANSUR I
 # (Gordon et al. 1989), ANSUR II (Gordon et al. 2014) and NIOSH 2003 (Zhuang and Bradtmiller 2005). Nose breadth:
-# NIOSH 2003. Nose height and lip length: 3D Facial Norms (Weinberg et al. 2016) at 25 years.
+# NIOSH 2003. Face height and lip length: 3D Facial Norms (Weinberg et al. 2016) at 25 years.
 ADULTS = {
     "head breadth": ((153.0, 5.6), (146.4, 5.3)),
     "head length": ((198.0, 7.2), (188.2, 7.2)),
@@ -20,18 +20,18 @@ ADULTS = {
     "menton-sellion length": ((122.6, 6.8), (113.6, 6.2)),
     "interpupillary distance": ((64.6, 3.6), (62.4, 3.7)),
     "nose breadth": ((37.8, 4.8), (35.8, 4.9)),
-    "nose height": ((56.6, 3.9), (54.5, 3.6)),
+    "face height": ((126.6, 6.6), (118.0, 5.8)),
     "lip length": ((50.1, 3.8), (47.9, 3.5)),
 }
 
-# mm, Snyder et al. 1977 (UM-HSRI-77-17), yearly means around the ages, boys and girls
+# mm, boys and girls: the adult means above times the ratio to adults in Snyder et al. 1977 (UM-HSRI-77-17)
 CHILDREN = {
-    ("head breadth", 6): (140.5, 138.0),
-    ("bizygomatic breadth", 6): (116.0, 115.0),
-    ("menton-sellion length", 6): (90.0, 88.5),
-    ("head breadth", 12): (147.2, 145.0),
-    ("bizygomatic breadth", 12): (126.3, 125.9),
-    ("menton-sellion length", 12): (103.6, 102.6),
+    ("head breadth", 6): (138.6, 135.7),
+    ("bizygomatic breadth", 6): (118.2, 116.4),
+    ("menton-sellion length", 6): (92.8, 93.8),
+    ("head breadth", 12): (145.2, 142.7),
+    ("bizygomatic breadth", 12): (128.9, 127.4),
+    ("menton-sellion length", 12): (107.0, 108.8),
 }
 
 MIRROR = np.array([-1.0, 1.0, 1.0])

@@ -89,7 +89,7 @@ class Anatomy:
             vertex_count=len(mean),
             names=names,
             corners=np.asarray(faces)[points.face_index].astype(np.intp),
-            weights=np.asarray(points.barycentric),
+            weights=points.barycentric / points.barycentric.sum(axis=1, keepdims=True),
             tape_edges=edges[allowed[edges].all(axis=1)].astype(np.intp),
             skull=np.flatnonzero(skull),
             cheek=np.flatnonzero(cheek),
