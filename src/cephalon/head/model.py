@@ -78,7 +78,7 @@ class HeadModel:
     symmetry : (n,) index of each vertex's mirror image.
     regions : name -> (n,) weights in [0, 1].
     point_sets : name -> `SurfacePoints` on the triangulated faces.
-    joint_operator : (j, n) weights that give joint positions from neutral vertices.
+    joint_weights : (rows, columns, values) of the sparse (j, n) weights that give joint positions from neutral vertices.
     joint_parents : (j,) index of the parent, -1 for a root.
     skinning_weights : (n, j), rows sum to 1.
     link : how age, sex, weight and ancestry shift the identity.
@@ -97,12 +97,13 @@ class HeadModel:
     point_sets: Mapping[str, SurfacePoints]
     joint_names: tuple[str, ...]
     joint_parents: NDArray[np.int32]
-    joint_operator: Any
+    joint_weights: tuple[NDArray[np.int32], NDArray[np.int32], Float]
     skinning_weights: Float32
     link: LinearLink
     meta: Mapping[str, Any]
     sha256: str
     _flat: Float32 = field(repr=False)
+    _joint_basis: Float = field(repr=False)
 
     # -- loading ------------------------------------------------------------------------------------------------
 
@@ -196,10 +197,12 @@ class HeadModel:
     def _posed(self, shaped: Float, code: HeadCode) -> Float:
         if code.joint_rotvecs is None or not np.any(code.joint_rotvecs):
             return shaped
-        neutral = shaped if code.expression is None else self._shaped(HeadCode(identity=code.identity))
-        rotations, offsets = joint_transforms(self.joints(neutral), self.joint_parents, code.joint_rotvecs)
-        blended = np.einsum("nj,jab->nab", self.skinning_weights, rotations)
-        return np.einsum("nab,nb->na", blended, shaped) + self.skinning_weights @ offsets
+        own = self._joint_basis[: len(code.identity)]
+        positions = self.joints() + np.tensordot(code.identity, own, axes=1)
+        rotations, offsets = joint_transforms(positions, self.joint_parents, code.joint_rotvecs)
+        moves = np.concatenate([rotations - np.eye(3), offsets[:, :, None]], axis=2).reshape(len(positions), 12)
+        blended = (self.skinning_weights @ moves.astype(np.float32)).reshape(-1, 3, 4)
+        return shaped + (blended[..., :3] * shaped[:, None, :]).sum(2) + blended[..., 3]
 
     def mesh(self, code: HeadCode | None = None) -> Mesh:
         """Return the mesh of a code: the model's topology with that head's vertices, mm."""
@@ -207,7 +210,18 @@ class HeadModel:
 
     def joints(self, vertices: Float | None = None) -> Float:
         """Return joint positions (j, 3) mm of a neutral head's vertices (None: the mean head)."""
-        return self.joint_operator @ (self.mean if vertices is None else vertices)
+        rows, columns, values = self.joint_weights
+        positions = np.zeros((len(self.joint_names), 3))
+        np.add.at(positions, rows, values[:, None] * (self.mean if vertices is None else vertices)[columns])
+        return positions
+
+    @property
+    def joint_operator(self) -> Any:
+        """The same as a scipy sparse (j, n) matrix."""
+        from scipy.sparse import csr_matrix
+
+        rows, columns, values = self.joint_weights
+        return csr_matrix((values, (rows, columns)), shape=(len(self.joint_names), len(self.mean)))
 
     def point_set(self, name: str) -> SurfacePoints:
         """Return a named point set.
@@ -282,8 +296,6 @@ def _read(data: bytes | None, name: str) -> HeadModel:
     import io
     import zipfile
 
-    from scipy.sparse import csr_matrix
-
     if data is None:
         raise InputError(f"{name}: no such file; give the path of a head model asset (.npz)")
     try:
@@ -331,13 +343,19 @@ def _read(data: bytes | None, name: str) -> HeadModel:
             for s in sets
         }
         joint_names = tuple(str(x) for x in arrays["joint_names"])
-        operator = csr_matrix(
-            (arrays["joint_val"].astype(np.float64), (arrays["joint_row"], arrays["joint_col"])), shape=(len(joint_names), n)
+        joint_weights = (
+            arrays["joint_row"].astype(np.int32),
+            arrays["joint_col"].astype(np.int32),
+            arrays["joint_val"].astype(np.float64),
         )
         weights = arrays["skinning_weights"].astype(np.float32)
         regions = {
             str(r): w.astype(np.float32) / 255 for r, w in zip(arrays["region_names"], arrays["region_weights"], strict=True)
         }
+        joint_basis = np.zeros((len(joint_names), k, 3))
+        rows, columns, values = joint_weights
+        moving = flat[:k].reshape(k, n, 3)[:, columns].transpose(1, 0, 2)
+        np.add.at(joint_basis, rows, values[:, None, None] * moving)
         return HeadModel(
             topology=topology,
             parts=parts,
@@ -350,12 +368,13 @@ def _read(data: bytes | None, name: str) -> HeadModel:
             point_sets=point_sets,
             joint_names=joint_names,
             joint_parents=arrays["joint_parents"].astype(np.int32),
-            joint_operator=operator,
+            joint_weights=joint_weights,
             skinning_weights=weights / weights.sum(1, keepdims=True),
             link=LinearLink.from_arrays(arrays),
             meta=meta,
             sha256=hashlib.sha256(data).hexdigest(),
             _flat=flat,
+            _joint_basis=np.ascontiguousarray(joint_basis.transpose(1, 0, 2)),
         )
     except (KeyError, ValueError, IndexError) as error:
         raise InputError(f"{name}: the head model asset is damaged ({error}); get the file anew") from error
