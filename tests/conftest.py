@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import subprocess
+import sys
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -36,3 +42,24 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip("no folder of real photos: set CEPHALON_TEST_DATA")
     return folder
+
+
+@pytest.fixture(scope="session")
+def blender() -> Callable[[Path, Path], dict[str, Any]]:
+    """Blender, run outside: opens a GLB, returns what it holds. The Python with bpy is CEPHALON_BPY_PYTHON or this one."""
+    python = os.environ.get("CEPHALON_BPY_PYTHON")
+    if python is None:
+        if importlib.util.find_spec("bpy") is None:
+            pytest.skip("Blender as a module (bpy) is not installed, nor named by CEPHALON_BPY_PYTHON")
+        python = sys.executable
+
+    def run(source: Path, target: Path) -> dict[str, Any]:
+        script = Path(__file__).parent / "files" / "blender_facts.py"
+        done = subprocess.run(
+            [python, script, source, target], capture_output=True, text=True, timeout=300, check=False
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        with np.load(target) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+
+    return run

@@ -5,11 +5,7 @@ The Python that has bpy is named by CEPHALON_BPY_PYTHON, or is the one that runs
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,26 +16,6 @@ import pytest
 from cephalon.files import GltfScene, write_glb
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def blender() -> Callable[[Path, Path], dict[str, Any]]:
-    python = os.environ.get("CEPHALON_BPY_PYTHON")
-    if python is None:
-        if importlib.util.find_spec("bpy") is None:
-            pytest.skip("Blender as a module (bpy) is not installed, nor named by CEPHALON_BPY_PYTHON")
-        python = sys.executable
-
-    def run(source: Path, target: Path) -> dict[str, Any]:
-        script = Path(__file__).with_name("blender_facts.py")
-        done = subprocess.run(
-            [python, script, source, target], capture_output=True, text=True, timeout=300, check=False
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        with np.load(target) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-
-    return run
 
 
 def y_up(points: np.ndarray) -> np.ndarray:
