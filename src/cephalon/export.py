@@ -125,9 +125,9 @@ def _eye_picture(iris: tuple[int, int, int], radius: float, size: int) -> Image:
     tone = np.asarray(iris, dtype=float)[None, None]
     colour = tone * fibres[..., None] * (1.12 - 0.25 * np.abs(distance - 0.55))[..., None]
     colour *= (1 - 0.55 * _smooth(distance, 0.82, 1.0))[..., None]
-    # sclera: off-white, warmer and redder towards the lids, soft veins
+    # sclera: a lid-shaded off-white (in portraits about 200 of 255), warmer and redder towards the back
     away = np.clip((distance - 1) / 3.0, 0, 1)[..., None]
-    white = np.array([226.0, 220, 214]) * (1 - away) + np.array([206.0, 176, 166]) * away
+    white = np.array([204.0, 197, 190]) * (1 - away) + np.array([176.0, 146, 136]) * away
     colour = colour * (1 - _smooth(distance, 0.96, 1.08))[..., None] + white * _smooth(distance, 0.96, 1.08)[..., None]
     pupil = 1 - _smooth(distance, 0.33, 0.38)
     colour = colour * (1 - pupil[..., None]) + np.array([9.0, 8, 8]) * pupil[..., None]
