@@ -33,6 +33,7 @@ _HOLD_MM = 2.0  # within this distance a lone photo's own colours win over smoot
 _FLAT_MM = 5.0  # skin that varies over larger distances than some three times this is flattened
 _BEARD = 0.35  # log brightness by which skin may depart from its tone
 _GREYER = 0.12  # log red over green by which a beard is greyer
+_BORDER = 0.15  # log brightness by which a border may be darker than the skin and still lead on
 _LIPS_MM = 2.5  # within this distance lips that no photo shows take the colour of lips
 _HOLD_SEVERAL_MM = 12.0  # of several photos, colours may move over this distance to meet
 
@@ -101,15 +102,19 @@ def blend(layers: Sequence[Layer], surface: SkinSurface, options: TextureOptions
     held = np.clip(total / 0.6, 0, 1) ** 2 / hold**2 * seen
     strength = (held + 1 / options.pull_mm**2 * np.where(label == photos, 0.02, ~seen)) * surface.area_mm2
     target = np.where(seen[:, None], mean, tone)
-    lips = np.maximum(surface.regions["lips_upper"], surface.regions["lips_lower"]) * (label < 0)
+    lips_all = np.maximum(surface.regions["lips_upper"], surface.regions["lips_lower"])
+    lips = lips_all * (label < 0)
     target += lips[:, None] * (_lips(mean, total, tone, surface) - target)
     strength += lips / _LIPS_MM**2 * surface.area_mm2
-    flow = surface.edge_weight[:, None] * gradient
+    # a border much darker than the skin is a hairline or a shadow: it keeps to itself
+    darker = np.clip(tone.mean() - mean.mean(1), 0, None) * seen * (1 - lips_all)
+    weight = surface.edge_weight / np.where(seen[i] & seen[j], 1, 1 + (np.maximum(darker[i], darker[j]) / _BORDER) ** 2)
+    flow = weight[:, None] * gradient
     right = strength[:, None] * target
     for axis in range(3):
         right[:, axis] += np.bincount(j, weights=flow[:, axis], minlength=len(right))
         right[:, axis] -= np.bincount(i, weights=flow[:, axis], minlength=len(right))
-    field = _solve(surface.laplacian + sparse.diags(strength), right)
+    field = _solve(surface.laplacian_of(weight) + sparse.diags(strength), right)
 
     gains = [
         _spread_out(field - layer.log_albedo, layer.confidence > 0.02, surface) for layer in layers

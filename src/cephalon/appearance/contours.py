@@ -14,6 +14,7 @@ class Contours:
     eyes : right and left opening between the lids, closed loops.
     inner_lips : the opening of the mouth, closed loop.
     brows : right and left brow; loops, or open lines where the set has only one edge.
+    outline : closed loop around the face, along the jaw and over the brows or the forehead.
     sliding : points that lie on the outline of the face: they move along it with the view and say little.
     irises : right and left: centre, then ring; empty where the set has none.
     """
@@ -21,9 +22,15 @@ class Contours:
     eyes: tuple[tuple[int, ...], tuple[int, ...]]
     inner_lips: tuple[int, ...]
     brows: tuple[tuple[int, ...], tuple[int, ...]]
+    outline: tuple[int, ...]
     sliding: tuple[int, ...]
     irises: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
 
+
+_OVAL = (
+    *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
+    *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
+)
 
 CONTOURS = {
     "mediapipe478": Contours(
@@ -33,16 +40,15 @@ CONTOURS = {
         ),
         inner_lips=(78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95),
         brows=((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276)),
-        sliding=(
-            *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
-            *(152, 148, 176, 149, 150, 136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109),
-        ),
+        outline=_OVAL,
+        sliding=_OVAL,
         irises=((468, 469, 470, 471, 472), (473, 474, 475, 476, 477)),
     ),
     "ibug68": Contours(
         eyes=(tuple(range(36, 42)), tuple(range(42, 48))),
         inner_lips=tuple(range(60, 68)),
         brows=(tuple(range(17, 22)), tuple(range(22, 27))),
+        outline=(*range(17), *range(26, 16, -1)),
         sliding=tuple(range(17)),
     ),
 }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cephalon.appearance.colour import linear_from_srgb, srgb_from_linear
 from cephalon.appearance.contours import CONTOURS
 from cephalon.appearance.view import View
 from cephalon.export import DEFAULT_IRIS_SRGB
@@ -18,8 +19,11 @@ Float = NDArray[np.float64]
 
 IRIS_RADIUS_MM = 5.85
 LEAST_RADIUS_PX = 4.0
-LEAST_SAMPLES = 24
+LEAST_SAMPLES = 10
 _PUPIL, _LIMBUS = 0.48, 0.88  # of the iris's radius: beyond the widest usual pupil, within the dark ring
+# Eyes lie in the shade of brows and lashes; the white of the eye, of about this linear brightness, tells how deep.
+_SCLERA = 0.45
+_MOST_GAIN = 2.5
 _TURNED = 0.75  # least cosine between the gaze and the direction to the camera
 
 
@@ -35,8 +39,8 @@ def iris_colours(
 
     Takes the pixels of the disc between pupil and limbus that lie inside the measured opening between the lids, drops
     the darkest (lashes, pupil) and the brightest (highlights, sclera), and returns the median. The disc's centre is
-    measured where the landmarks have one, else it is the fitted eye's. An eye that no photo shows takes the other's
-    colour.
+    measured where the landmarks have one, else it is the fitted eye's. Shade is made good by the white of the eye. An
+    eye that no photo shows takes the other's colour.
     """
     colours = np.array(DEFAULT_IRIS_SRGB, dtype=np.uint8)
     seen = np.zeros(2, dtype=bool)
@@ -53,7 +57,7 @@ def iris_colours(
             brightness = pixels.mean(1)
             low, high = np.percentile(brightness, (25, 75))
             middle = pixels[(brightness >= low) & (brightness <= high)]
-            colours[side] = np.round(np.median(middle, axis=0))
+            colours[side] = srgb_from_linear(np.median(middle, axis=0))
             seen[side] = True
     if seen.any() and not seen.all():
         colours[~seen] = colours[seen]
@@ -85,7 +89,7 @@ def _iris_pixels(
         ring = contours.irises[which]
         if ring and measured.visible[ring[0]]:
             centre = measured.position[ring[0]]
-    box = np.array([centre - radius, centre + radius])
+    box = np.array([centre - 1.8 * radius, centre + 1.8 * radius])
     left, top = np.floor(box[0]).astype(int)
     right, low = np.ceil(box[1]).astype(int)
     if left < 0 or top < 0 or right > photo.width or low > photo.height or not np.isfinite(box).all():
@@ -93,9 +97,15 @@ def _iris_pixels(
     x, y = np.meshgrid(np.arange(left, right) + 0.5, np.arange(top, low) + 0.5)
     distance = np.hypot(x - centre[0], y - centre[1]) / radius
     used = (distance > _PUPIL) & (distance < _LIMBUS)
+    linear = linear_from_srgb(photo.rgb_srgb[top:low, left:right])
+    gain = 1.0
     if opening is not None:
-        used &= _inside(x, y, opening, margin=0.12 * radius)
-    return photo.rgb_srgb[top:low, left:right][used].astype(float)
+        inside = _inside(x, y, opening, margin=0.12 * radius)
+        used &= inside
+        white = linear[inside & (distance > 1.1)].mean(1)
+        if len(white) >= LEAST_SAMPLES:
+            gain = float(np.clip(_SCLERA / max(float(np.percentile(white, 70)), 1e-3), 1.0, _MOST_GAIN))
+    return linear[used].astype(float) * gain
 
 
 def _inside(x: Float, y: Float, loop: Float, *, margin: float) -> NDArray[np.bool_]:

@@ -41,6 +41,7 @@ _TEETH = 0.02 * _EYE  # kept around the opening of the mouth
 _BROW = 0.030 * _EYE
 _HOLE = 0.03 * _EYE**2  # px^2
 _ISLAND = 0.06 * _EYE**2
+_BESIDE = 0.11 * _EYE
 _LID = 0.11 * _EYE  # around an eye's opening, make-up and the crease's shadow are this person's
 
 # Glasses: log of how much darker a frame is than what it runs across, its greatest width and its least length (px), and
@@ -49,7 +50,8 @@ _FRAME = 0.55
 _FRAME_PX = 13
 _FRAME_LENGTH = 0.3 * _EYE
 _FRAME_SHARE = 0.08
-_LENS = -1.1  # log brightness of the eyes against the skin, below which dark glasses hide them
+_BEARD = -0.5  # log brightness of a beard against the skin
+_LENS = -0.9  # log brightness around the eyes against the skin, below which dark glasses hide them
 
 # Names of segments that count as skin, if the observation brings a segmentation.
 _SKIN_SEGMENTS = ("skin", "face", "nose", "ear", "neck", "brow", "lip", "beard")
@@ -79,14 +81,15 @@ def skin_mask(
     """Segment the skin in one photo and estimate the photo's light on it."""
     linear = linear_from_srgb(view.grid_srgb)
     regions = surface.regions
-    zone_names = ("eyes", "brows", "mouth", "skull", "ears", "neck", "jaw")
+    zone_names = ("eyes", "mouth", "chin", "cheeks", "skull", "ears", "neck", "jaw")
+    lips = np.maximum(regions["lips_upper"], regions["lips_lower"])
     inner = np.clip(regions["mouth_cavity"] + regions["eye_sockets"] + regions["nostrils"], 0, 1)
-    fields = [view.normal, surface.trust[:, None], surface.even[:, None], inner[:, None]]
+    fields = [view.normal, np.stack([surface.trust, surface.even, inner, surface.low, lips], axis=1)]
     fields += [regions[name][:, None] for name in zone_names]
     shown = interpolate(view.raster, surface.faces, np.concatenate(fields, axis=1).astype(np.float32))
     normal = shown[..., :3]
-    trust, even, inner = (shown[..., i] for i in range(3, 6))
-    zones = {name: shown[..., 6 + i] for i, name in enumerate(zone_names)}
+    trust, even, inner, low, lips = (shown[..., i] for i in range(3, 8))
+    zones = {name: shown[..., 8 + i] for i, name in enumerate(zone_names)}
     hit = view.raster.covered
 
     shapes = _Shapes.of(observation, view)
@@ -102,16 +105,16 @@ def skin_mask(
         linear, normal, light, dark=dark.astype(np.float32), bright=np.float32(0.35) * even
     )
 
-    lids = (zones["eyes"] > 0.5) & ~shapes.openings & hit
-    covered = bool(
-        lids.sum() > 20 and (np.median(distance[lids]) > 4.5 or np.median(brightness[lids | shapes.eyes]) < _LENS)
-    )
+    covered = _dark_glasses(distance, brightness, shapes, hit)
     frames = np.zeros_like(hit) if covered else _frames(distance, brightness, model.luminance_sd, shapes, zones, hit)
-    limit = 2.8 - 0.9 * np.clip(zones["skull"] + zones["ears"] + zones["neck"], 0, 1) - 0.3 * zones["jaw"]
+    limit = 2.8 - 0.9 * np.clip(zones["skull"] + zones["ears"], 0, 1) - 1.3 * zones["neck"] - 0.3 * zones["jaw"]
     if not covered:
         limit = limit + 1.5 * np.maximum(shapes.lids, shapes.brows)
     prior = 1 / (1 + np.exp(np.clip(1.8 * (distance - limit), -30, 30)))
-    own = trust if covered else np.maximum(trust, 0.9 * shapes.brow_cores)
+    own = (trust * low**2 if covered else np.maximum(trust, 0.9 * shapes.brow_cores)) * shapes.face
+    grown = low * np.clip(zones["mouth"] + zones["chin"] + zones["jaw"] + zones["cheeks"], 0, 1) * ~blocked
+    around_mouth = np.where((zones["mouth"] > 0.5) & (lips < 0.05), grown, 0)
+    own = np.maximum(own, model.beard(linear, normal, light, grown.astype(np.float32), around_mouth))
     prior = np.maximum(prior, 0.98 * own)
     sure = np.where(own > 0.5, 2.0 * own, 0.05 + 0.4 * (2 * prior - 1) ** 2)
     prior = np.where(hit & ~frames, prior, 0.0)
@@ -121,7 +124,10 @@ def skin_mask(
     # hair reaches in from outside: what is closed in by skin is a shadow, a mole, a highlight
     good = probability > 0.5
     good = good & ~shapes.openings if covered else _without_holes(good | shapes.openings) & ~frames
-    good = _without_islands(eroded(good, 2))
+    good = _without_islands(eroded(good, 2), trust > 0.5, zones["ears"] > 0.5)
+    # beside hair and cloth, what is not quite skin is their shadow or their last strands
+    beside = ~dilated(good | shapes.openings, 3)
+    good &= (distance_to(beside) > _BESIDE) | (distance < 1.6) | (own > 0.5)
     soft = blurred(good.astype(np.float32), 1.5)
     # lips and lids border on teeth and eyes, which their own shapes keep out
     inner_edge = np.clip(zones["mouth"] + zones["eyes"], 0, 1) > 0.5
@@ -143,12 +149,29 @@ def _without_holes(good: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return good | small[holes]
 
 
-def _without_islands(good: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Drop small pieces of what looks like skin: gaps between strands of hair, a hand, a shirt of that colour."""
+def _without_islands(
+    good: NDArray[np.bool_], face: NDArray[np.bool_], ears: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Drop small pieces of what looks like skin: gaps between strands of hair, a hand, a shirt of that colour.
+
+    A piece apart from the face has to be large to be believed, unless it is an ear.
+    """
     numbers, area = pieces(good)
-    large = area >= _ISLAND
+    count = len(area)
+    of_face = np.bincount(numbers[face], minlength=count) > _ISLAND / 4
+    of_ear = np.bincount(numbers[ears], minlength=count) > 0.7 * area
+    large = area >= np.where(of_face | of_ear, 1, 4) * _ISLAND
     large[0] = False
     return large[numbers]
+
+
+def _dark_glasses(distance: Float32, brightness: Float32, shapes: _Shapes, hit: NDArray[np.bool_]) -> bool:
+    """Tell whether dark glasses hide the eyes: all around them, further than make-up goes, is dark or not of skin."""
+    from_eyes = distance_to(shapes.eyes)
+    around = (from_eyes > _LASHES) & (from_eyes < 0.2 * _EYE) & hit & (shapes.brows == 0)
+    if around.sum() < 50:
+        return False
+    return bool(np.median(distance[around]) > 6 or np.median(brightness[around]) < _LENS)
 
 
 def _frames(
@@ -176,7 +199,7 @@ def _frames(
     plain = (from_eyes < 0.24 * _EYE) & hit & (shapes.lids == 0) & (shapes.brows == 0) & (zones["skull"] < 0.5)
     if plain.sum() < 50 or line[plain].mean() < _FRAME_SHARE:
         return np.zeros_like(hit)
-    return dilated(line, 3) & ~shapes.brow_cores
+    return dilated(line, 4) & ~shapes.brow_cores
 
 
 def _light(normal: Float32, linear: Float32, weight: Float32) -> Light:
@@ -188,7 +211,7 @@ def _light(normal: Float32, linear: Float32, weight: Float32) -> Light:
 class _Shapes:
     """Drawn from the measured landmarks, (h, w) each: the eyes between the lids and, a little wider,
     all `openings`, mouth included (bool); lids and brows
-    (0 to 1), the brows as measured.
+    (0 to 1), the brows as measured, what lies within the outline of the face.
     """
 
     eyes: NDArray[np.bool_]
@@ -196,6 +219,7 @@ class _Shapes:
     lids: Float32
     brows: Float32
     brow_cores: NDArray[np.bool_]
+    face: NDArray[np.bool_]
 
     @staticmethod
     def of(observation: Observation, view: View) -> _Shapes:
@@ -204,7 +228,7 @@ class _Shapes:
         if contours is None:
             nothing = np.zeros(shape, dtype=np.float32)
             none = np.zeros(shape, dtype=bool)
-            return _Shapes(eyes=none, openings=none, lids=nothing, brows=nothing, brow_cores=none)
+            return _Shapes(eyes=none, openings=none, lids=nothing, brows=nothing, brow_cores=none, face=~none)
         points = view.grid.place(observation.points[0].position)
         loops = [points[list(loop)] for loop in contours.eyes]
         eyes = _filled(shape, loops)
@@ -217,6 +241,7 @@ class _Shapes:
             lids=np.clip(2 - 2 * distance_to(eyes) / _LID, 0, 1).astype(np.float32),
             brows=np.clip(1.5 - distance_to(brows) / _BROW, 0, 1).astype(np.float32),
             brow_cores=brows,
+            face=eroded(_filled(shape, [points[list(contours.outline)]]), 1),
         )
 
 
@@ -299,21 +324,41 @@ class _SkinColour:
         return np.sqrt(luminance**2 + chroma) + np.clip(rough - 1.0, 0, 3), off[..., 0]
 
 
+    def beard(
+        self, linear: Float32, normal: Float32, light: Light, grown: Float32, around_mouth: Float32
+    ) -> Float32:
+        """How surely each pixel shows this person's beard, (h, w) in [0, 1].
+
+        If a good part of what is `around_mouth` (h, w, 0 to 1) is darker than skin, it is a beard, and what looks alike
+        where beards can grow (`grown`) is as well.
+        """
+        feature, _ = _features(linear, normal, light)
+        off = feature - self.mean.astype(np.float32)
+        inside = around_mouth > 0.5
+        dark = inside & (off[..., 0] < _BEARD)
+        if dark.sum() < 30 or dark.sum() < 0.25 * inside.sum():
+            return np.zeros_like(grown)
+        mean = np.median(off[dark], axis=0)
+        spread = np.maximum(1.5 * 1.4826 * np.median(np.abs(off[dark] - mean), axis=0), (0.3, 0.08, 0.08))
+        unlike = (((off - mean) / spread) ** 2).sum(2)
+        return (grown * np.clip(2 - unlike / 6, 0, 1)).astype(np.float32)
+
+
 def _features(linear: Float32, normal: Float32, light: Light) -> tuple[Float32, Float32]:
     """Log luminance and chromas (h, w, 3) of the colour over what the light predicts, and the local texture (h, w)."""
     predicted = light.reference.astype(np.float32) * light.shading(normal.reshape(-1, 3), (0.25, 2.5))
     offset = np.float32(_DARK) * np.maximum(light.reference, 0.05).astype(np.float32) / np.float32(0.4)
     ratio = np.log(linear + offset) - np.log(predicted.reshape(linear.shape) + offset)
     feature = np.stack([ratio.mean(2), ratio[..., 0] - ratio[..., 1], ratio[..., 2] - ratio[..., 1]], axis=2)
-    brightness = np.log(linear.mean(2) + offset.mean()).astype(np.float32)
-    high = (brightness - box_mean(brightness, 5)).astype(np.float32)
+    brightness = np.asarray(np.log(linear.mean(2) + offset.mean()), dtype=np.float32)
+    high = np.asarray(brightness - box_mean(brightness, 5), dtype=np.float32)
     return feature, np.sqrt(np.maximum(box_mean(high * high, 5), 0))
 
 
 def _consistent(srgb: NDArray[np.uint8], prior: Float32, sure: Float32) -> Float32:
     """Solve (L + D) p = D p0 on the pixel grid."""
     height, width = prior.shape
-    colour = srgb.astype(np.float32) / 255
+    colour = srgb.astype(np.float32) / np.float32(255)
     smooth = 0.5 * (colour + box_mean(colour, 3))
     right = np.exp(-((np.diff(smooth, axis=1) ** 2).sum(2)) / (2 * 0.035**2)) + 1e-3
     down = np.exp(-((np.diff(smooth, axis=0) ** 2).sum(2)) / (2 * 0.035**2)) + 1e-3

@@ -36,6 +36,7 @@ class SkinSurface:
     area_mm2 : (m,) of the mean head.
     trust : (m,) float32 in [0, 1]: how surely a vertex of the face shows this person's skin (or beard, or brow)
         whenever the camera sees it; 0 where hair, glasses or clothes are common.
+    low : (m,) float32, 1 below the base of the nose, 0 from half its length upwards: where beards grow.
     even : (m,) float32, skin of one colour, on which the light is measured.
     """
 
@@ -51,7 +52,12 @@ class SkinSurface:
     edge_weight: Float
     area_mm2: Float
     trust: Float32
+    low: Float32
     even: Float32
+
+    def laplacian_of(self, edge_weight: Float) -> Any:
+        """Return the Laplacian (m, m) for other weights (e,) of the edges."""
+        return _laplacian(self.edges, edge_weight, len(self.mirror))
 
 
 @lru_cache(maxsize=2)
@@ -70,9 +76,6 @@ def skin_surface(model: HeadModel) -> SkinSurface:
     vertices = operator @ model.mean
     edges, weights = _cotangents(vertices, faces)
     count = len(vertices)
-    adjacency = sparse.coo_matrix((weights, (edges[:, 0], edges[:, 1])), shape=(count, count)).tocsr()
-    adjacency = adjacency + adjacency.T
-    laplacian = sparse.diags(np.asarray(adjacency.sum(1)).ravel()) - adjacency
     area = np.bincount(faces.reshape(-1), weights=np.repeat(face_areas(vertices, faces) / 3, 3), minlength=count)
     normal = vertex_normals(vertices, faces)
     inner = np.clip(1 - regions["mouth_cavity"] - regions["eye_sockets"] - regions["nostrils"], 0, 1)
@@ -87,7 +90,7 @@ def skin_surface(model: HeadModel) -> SkinSurface:
             regions["mouth"],
             regions["lips_upper"],
             regions["lips_lower"],
-            0.9 * regions["chin"],
+            0.9 * regions["chin"] * front,
             0.85 * regions["cheeks"] * front * cheek_trust,
         ]
     )
@@ -102,13 +105,20 @@ def skin_surface(model: HeadModel) -> SkinSurface:
         regions=regions,
         mirror=_mirror_rows(model, operator),
         left=vertices[:, 0] > 0,
-        laplacian=sparse.csr_matrix(laplacian),
+        laplacian=_laplacian(edges, weights, count),
         edges=edges,
         edge_weight=weights,
         area_mm2=np.maximum(area, 1e-3),
         trust=(trust * inner).astype(np.float32),
+        low=np.clip((below - 0.5) / 0.5, 0, 1).astype(np.float32),
         even=(even * inner).astype(np.float32),
     )
+
+
+def _laplacian(edges: NDArray[np.int32], weights: Float, count: int) -> Any:
+    adjacency = sparse.coo_matrix((weights, (edges[:, 0], edges[:, 1])), shape=(count, count)).tocsr()
+    adjacency = adjacency + adjacency.T
+    return sparse.csr_matrix(sparse.diags(np.asarray(adjacency.sum(1)).ravel()) - adjacency)
 
 
 def _mirror_rows(model: HeadModel, operator: Any) -> NDArray[np.int64]:
