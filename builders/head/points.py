@@ -12,6 +12,7 @@ Shape letters: n head vertices, k points.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,11 +21,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from builders.head.base import HeadBase
+from builders.head.base import HeadBase, load_base
 from builders.head.craniofacial import craniofacial_points
 from builders.head.eyes import IRIS_ANGLE_DEG, fit_sphere
 from builders.head.regions import build_regions, cavity_polygons, load_landmarks, ring_numbers
 from cephalon.geometry import Camera, SurfacePoints, face_normals, rasterise_mesh, triangulate
+from cephalon.head import HeadModel
 
 Float = NDArray[np.float64]
 Ints = NDArray[np.int32]
@@ -119,6 +121,14 @@ def join(parts: Sequence[Corners]) -> Corners:
     )
 
 
+def traced_model(model: HeadModel) -> HeadModel:
+    """Return the head model with MediaPipe's points as traced on renders, not settled."""
+    base = load_base()
+    corners = mediapipe_points(base, model.mean, settled=False)
+    points = _on_faces(corners, triangulate(base.polygons)[0], list(model.point_set("mediapipe478").names))
+    return dataclasses.replace(model, point_sets={**model.point_sets, "mediapipe478": points})
+
+
 def build_points(base: HeadBase, mean: Float) -> dict[str, SurfacePoints]:
     """All point sets.
 
@@ -140,8 +150,8 @@ def build_points(base: HeadBase, mean: Float) -> dict[str, SurfacePoints]:
     }
 
 
-def mediapipe_points(base: HeadBase, mean: Float) -> Corners:
-    """MediaPipe's 478 points on the mean head (n, 3) mm."""
+def mediapipe_points(base: HeadBase, mean: Float, *, settled: bool = True) -> Corners:
+    """MediaPipe's 478 points on the mean head (n, 3) mm; as traced on renders only, if not `settled`."""
     record = json.loads(MEDIAPIPE_FILE.read_text(encoding="utf-8"))
     traced = np.array(record["hm08_vertices"])
     vertices = base.asset_index(traced.reshape(-1)).reshape(traced.shape)
@@ -149,7 +159,8 @@ def mediapipe_points(base: HeadBase, mean: Float) -> Corners:
     weights /= weights.sum(axis=1, keepdims=True)
     mirror = np.array(record["mirror"])
     corners = Corners(vertices=vertices, weights=weights)
-    corners = _settled(corners, mean, mirror, _Surface(base, mean), base.symmetry)
+    if settled and SETTLED_FILE.exists():
+        corners = _settled(corners, mean, mirror, _Surface(base, mean), base.symmetry)
     vertices, weights = corners.vertices, corners.weights
     position = corners.positions(mean)
     lid_edges, lip_edges = _left_lid_edges(base), _lip_line_edges(base)
@@ -173,8 +184,6 @@ def mediapipe_points(base: HeadBase, mean: Float) -> Corners:
 
 def _settled(corners: Corners, mean: Float, mirror: NDArray[np.intp], surface: _Surface, symmetry: Ints) -> Corners:
     """Move the points that lie on no edge by the shifts measured on photos (see `builders.head.settle_points`)."""
-    if not SETTLED_FILE.exists():
-        return corners
     offset = np.array(json.loads(SETTLED_FILE.read_text(encoding="utf-8"))["offset_mm"])
     position = corners.positions(mean)
     vertices, weights = corners.vertices.copy(), corners.weights.copy()

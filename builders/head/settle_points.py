@@ -6,9 +6,8 @@ cheeks, forehead, brows) the landmarker places it by habit, and the habit differ
 the chin. Such a shift, the same for everybody, would make every face too short.
 
 Over many adults identity averages out: the mean of (measured - predicted) over frontal photos of different people, each
-posed with the head held near the mean adult, is the shift. It is made mirror-symmetric, turned into mm on the mean head and
-added to the traced positions when the points are built. One half of the photos (every second file) is used, the other half
-checks. What this assumes: that the people in the photos are average adults together, and that the model's mean head is
+posed by the edges with the head held near the mean adult, is the shift. Only faces at rest count. It is made mirror-symmetric, turned into mm on the mean head and
+added to the traced positions when the points are built. Each half of the photos checks the other. What this assumes: that the people in the photos are average adults together, and that the model's mean head is
 the mean adult, which it is calibrated to be.
 
     python -m builders.head.settle_points FOLDER... [--model head.npz] [-o builders/head/points_settled.json]
@@ -20,12 +19,13 @@ averages are stored, no picture and nothing of a single person.
 from __future__ import annotations
 
 import argparse
-import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from builders.head.points import ON_EDGES, SETTLED_FILE, traced_model
 from cephalon.core import CephalonError
 from cephalon.files.document import write_json
 from cephalon.fit import Cues, FitOptions, fit
@@ -33,15 +33,28 @@ from cephalon.head import HeadModel
 from cephalon.observe import default_source
 from cephalon.observe.canonical import canonical_face
 from cephalon.photo import Photo
+from cephalon.values import Observation
 
 Float = NDArray[np.float64]
 
-SETTLED_FILE = Path(__file__).parent / "points_settled.json"
 FRONTAL_DEG = 12.0
 """Only photos turned less than this: a side shift of a turned head mixes with depth."""
 
 HELD_MEAN = 40.0
-"""Tempering of the landmarks: with so little say, identity stays at the mean and only pose, camera and expression move."""
+"""Tempering of the landmarks: with so little say, identity stays at the mean, the expression at what the landmarker reads."""
+
+AT_REST = (
+    (("mouthSmileLeft", "mouthSmileRight"), 0.35),
+    (("mouthUpperUpLeft", "mouthUpperUpRight"), 0.15),
+    (("jawOpen",), 0.08),
+)
+"""Greatest scores of a face that counts as neutral: a smile moves cheeks and chin as much as people differ."""
+
+MOST_MM = 6.0
+"""Longer shifts are cut: points at the ears slide along the outline, which the fit follows by itself."""
+
+UNSETTLED_WEAKER = 6.0
+"""Factor on the sd of the points that are to be settled: the pose comes from the edges (lids, nose, lips)."""
 
 ADULT_YEARS = 40.0
 
@@ -50,12 +63,19 @@ def residuals(photos: list[Path], model: HeadModel) -> Float:
     """Return (photos, 478, 2) measured minus predicted, mm at the point's depth, +x the person's left, +y up."""
     source = default_source(None, model)
     points = model.points(None, "mediapipe478")
-    options = FitOptions(tempering=HELD_MEAN, expression_mean=5.0, expression_sigma=5.0)
+    options = FitOptions(tempering=HELD_MEAN)
+    weaker = np.ones(len(points))
+    weaker[[k for k in range(len(points)) if k not in ON_EDGES and k < 468]] = UNSETTLED_WEAKER**2
     rows = []
     for path in photos:
         try:
             observation = source.observe(Photo.open(path))
-            fitted = fit([observation], model, options, Cues(age_years=ADULT_YEARS)).photos[0]
+            if not _neutral(observation, model):
+                continue
+            measured = observation.points[0]
+            trusted = replace(measured, covariance=measured.covariance * weaker[:, None, None])
+            posed = replace(observation, points=(trusted,))
+            fitted = fit([posed], model, options, Cues(age_years=ADULT_YEARS)).photos[0]
         except CephalonError as error:
             print(f"left out: {error}")
             continue
@@ -70,10 +90,23 @@ def residuals(photos: list[Path], model: HeadModel) -> Float:
     return np.array(rows)
 
 
+def _neutral(observation: Observation, model: HeadModel) -> bool:
+    """Tell whether the landmarker reads a face at rest: lips together, no smile."""
+    reading = observation.expression
+    if reading is None:
+        return False
+    scores = dict(zip(model.expression_names, reading.mean, strict=True))
+    return all(max(scores[name] for name in names) <= most for names, most in AT_REST)
+
+
 def symmetric_median(rows: Float, mirror: NDArray[np.intp]) -> Float:
     """Return the (478, 2) median over photos, made mirror-symmetric."""
     middle = np.median(rows, axis=0)
     return (middle + middle[mirror] * [-1.0, 1.0]) / 2
+
+
+def _cut(shift: Float) -> Float:
+    return shift * np.minimum(1, MOST_MM / np.maximum(np.linalg.norm(shift, axis=1, keepdims=True), 1e-9))
 
 
 def main() -> None:
@@ -83,25 +116,23 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="head model asset; default the packaged one")
     parser.add_argument("-o", "--output", type=Path, default=SETTLED_FILE)
     options = parser.parse_args()
-    model = HeadModel.load(options.model)
+    model = traced_model(HeadModel.load(options.model))
     photos = sorted(path for folder in options.folders for path in folder.glob("*.jpg"))
     mirror = canonical_face().mirror
-    used, check = residuals(photos[::2], model), residuals(photos[1::2], model)
-    shift = symmetric_median(used, mirror)
-    left = check.mean(0) - shift
-    before = json.loads(SETTLED_FILE.read_text()) if SETTLED_FILE.exists() else None
-    total = shift + (np.array(before["offset_mm"]) if before is not None else 0.0)
-    rms = [float(np.sqrt((x**2).sum(-1).mean())) for x in (symmetric_median(check, mirror), left)]
-    print(f"{len(used)} photos used, {len(check)} held out; mean shift there {rms[0]:.2f} mm, after settling {rms[1]:.2f} mm")
+    rows = residuals(photos, model)
+    smooth = [k for k in range(rows.shape[1]) if k not in ON_EDGES and k < 468]
+    half = [_cut(symmetric_median(rows[start::2], mirror))[smooth] for start in (0, 1)]
+    raw = symmetric_median(rows[1::2], mirror)[smooth]
+    rms = [float(np.sqrt((x**2).sum(-1).mean())) for x in (raw, raw - half[0])]
+    print(f"{len(rows)} photos; one half settled by the other: mean shift {rms[0]:.2f} mm before, {rms[1]:.2f} mm after")
+    shift = _cut(symmetric_median(rows, mirror))
     write_json(
         options.output,
         {
             "what": "shift of MediaPipe's points on the mean head, photos against renders; mm, +x person's left, +y up",
-            "photos": len(used),
-            "held_out_photos": len(check),
-            "held_out_rms_before_mm": rms[0],
-            "held_out_rms_after_mm": rms[1],
-            "offset_mm": np.round(total, 3),
+            "photos": len(rows),
+            "half_by_half_rms_mm": {"before": rms[0], "after": rms[1]},
+            "offset_mm": np.round(shift, 3),
         },
     )
 
