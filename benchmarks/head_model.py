@@ -21,7 +21,7 @@ import time
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")
 
-import numpy as np
+import numpy as np  # noqa: E402 - after the thread counts are set
 
 _LOAD = "import time; from cephalon.head import HeadModel; t = time.perf_counter(); HeadModel.load(); print(time.perf_counter() - t)"
 

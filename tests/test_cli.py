@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from cephalon.cli import main
 from cephalon.files.glb import read_glb
 from cephalon.files.png import read_png, write_png
@@ -127,6 +128,21 @@ def test_unreadable_photos(run, demo_files, tmp_path, case):
     assert code == 2
     assert one_sentence(err), err
     assert not (tmp_path / "out").exists()
+
+
+def test_info_on_each_kind_of_file(run, demo_files, tmp_path):
+    photo, landmarks = demo_files
+    assert "512" in run("info", photo)[1]
+    assert "mediapipe478" in run("info", landmarks)[1]
+    code, out, _ = run("info", Path(str(photo)).parents[1] / "head.npz", "--json")
+    assert code == 0
+    assert json.loads(out)["expressions"] == 52
+    assert run("head", "-o", "mean.obj")[0] == 0
+    assert "skin" in run("info", "mean.obj")[1]
+    (tmp_path / "strange.json").write_text("[1, 2]")
+    code, _, err = run("info", "strange.json")
+    assert code == 2
+    assert one_sentence(err), err
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The signs of docs/conventions.md, one by one."""
 
 import numpy as np
+
 from cephalon.geometry import Camera, Rigid, rotation_from_rotvec
 
 FACING = np.diag([1.0, -1.0, -1.0])

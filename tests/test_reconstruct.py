@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+
 from cephalon import Head, HeadModel, InputError, NoHeadError, Photo, reconstruct, save
 from cephalon.files.glb import read_glb
 from cephalon.files.obj import read_obj
@@ -144,7 +145,7 @@ def test_a_photo_without_a_head_is_left_out_of_several(demo_files):
     head = reconstruct([photo, wall], landmarks=SometimesBlind(), options=options, progress=said.append)
     assert len(head.photos) == 1
     assert any("left out" in line and "wall" in line for line in said)
-    with pytest.raises(NoHeadError, match="none|no head|any"):
+    with pytest.raises(NoHeadError, match="no head"):
         reconstruct([wall, wall], landmarks=SometimesBlind(), options=options)
 
 
@@ -170,7 +171,7 @@ def test_wrong_numbers_get_one_sentence(demo_files, change, message):
 def test_the_name_means_the_function_after_every_import():
     import cephalon
     import cephalon.cli
-    import cephalon.reconstruction  # noqa: F401
+    import cephalon.reconstruction
 
     assert callable(cephalon.reconstruct)
     assert set(cephalon.__all__) - {"__version__"} <= set(dir(cephalon))

@@ -1,19 +1,20 @@
 """Settle MediaPipe's points on the mean head by photos of real people.
 
-The points are traced on portraits of our own heads (`builders.head.trace_mediapipe`). Where a point lies on an edge (lids,
-lips, nostrils) that is right for people too; where it lies on smooth skin or slides along the outline (chin, jaw, sides,
-cheeks, forehead, brows) the landmarker places it by habit, and the habit differs between renders and photos: by 4 mm at
-the chin. Such a shift, the same for everybody, would make every face too short.
+The points are traced on portraits of our own heads (`builders.head.trace_mediapipe`). Where a point lies on an edge
+(lids, lips, nostrils) that is right for people too; where it lies on smooth skin or slides along the outline (chin,
+jaw, sides, cheeks, forehead, brows) the landmarker places it by habit, and the habit differs between renders and
+photos, by millimetres. Such a shift, the same for everybody, would bend every face the same way.
 
-Over many adults identity averages out: the mean of (measured - predicted) over frontal photos of different people, each
-posed by the edges with the head held near the mean adult, is the shift. Only faces at rest count. It is made mirror-symmetric, turned into mm on the mean head and
-added to the traced positions when the points are built. Each half of the photos checks the other. What this assumes: that the people in the photos are average adults together, and that the model's mean head is
-the mean adult, which it is calibrated to be.
+Over many adults identity averages out: the mean of (measured - predicted) over frontal photos of different people,
+each posed by the edges with the head held near the mean adult, is the shift. Only faces at rest count. It is made
+mirror-symmetric, turned into mm on the mean head and added to the traced positions when the points are built. Each
+half of the photos checks the other. What this assumes: that the people in the photos are average adults together, and
+that the model's mean head is the mean adult, which it is calibrated to be.
 
     python -m builders.head.settle_points FOLDER... [--model head.npz] [-o builders/head/points_settled.json]
 
-Needs MediaPipe (extra `mediapipe`) and its task file (`cephalon assets get mediapipe` or CEPHALON_MEDIAPIPE_TASK). Only the
-averages are stored, no picture and nothing of a single person.
+Needs MediaPipe (extra `mediapipe`) and its task file (`cephalon assets get mediapipe` or CEPHALON_MEDIAPIPE_TASK).
+Only the averages are stored, no picture and nothing of a single person.
 """
 
 from __future__ import annotations

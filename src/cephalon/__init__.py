@@ -1,10 +1,10 @@
 """Photos of a person in, a whole head out: metric, textured, rigged, with honest intervals.
 
-    import cephalon
+import cephalon
 
-    head = cephalon.reconstruct(["a.jpg"])
-    head.measure("interpupillary distance")
-    head.save("out/")
+head = cephalon.reconstruct(["a.jpg"])
+head.measure("interpupillary distance")
+head.save("out/")
 """
 
 from __future__ import annotations

@@ -76,13 +76,10 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _points(path: Path) -> dict[str, Any]:
-    from cephalon.observe import FileLandmarks
+    from cephalon.observe import read_record
 
-    found = read_landmarks(path)
-    return {
-        "kind": "landmarks",
-        "sets": [f"{p.set_name} ({int(p.visible.sum())} of {len(p.visible)} points)" for p in found.points],
-    }
+    found = read_record(path)
+    return {"kind": "landmarks", "set": str(found.get("set")), "points": len(found["points"])}
 
 
 def _model(path: Path) -> dict[str, Any]:

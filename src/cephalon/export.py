@@ -14,7 +14,7 @@ from cephalon.files.gltf import glb_bytes
 from cephalon.files.obj import ObjMaterial, mtl_bytes, obj_bytes
 from cephalon.files.png import jpeg_bytes, png_bytes
 from cephalon.files.scene import GltfJoint, GltfMaterial, GltfScene, primitive_from_polygons
-from cephalon.geometry import Mesh, subdivision, vertex_normals
+from cephalon.geometry import Mesh, interpolate, rasterise_uv, subdivision, vertex_normals
 from cephalon.head import HeadModel, Part
 
 Float = NDArray[np.float64]
@@ -23,6 +23,12 @@ Image = NDArray[np.uint8]
 EYE_TEXTURE_PX = 512
 DEFAULT_SKIN_SRGB = (196, 158, 138)
 DEFAULT_IRIS_SRGB = ((92, 74, 58), (92, 74, 58))
+_TINTS = (
+    (("lips_upper", "lips_lower"), (172, 112, 104)),
+    (("mouth_cavity",), (84, 34, 34)),
+    (("nostrils",), (120, 74, 64)),
+    (("eye_sockets",), (160, 96, 88)),
+)
 _LASH_SRGB = (28, 22, 20)
 
 
@@ -74,20 +80,17 @@ def part_looks(
     iris_srgb : (2, 3) colours of the left and right iris; None gives brown.
     """
     irises = DEFAULT_IRIS_SRGB if iris_srgb is None else iris_srgb
+    albedo = plain_albedo(model) if albedo_srgb is None else albedo_srgb
+    white = _white(albedo)
     looks = {
-        "skin": PartLook(
-            base_color_linear=(1.0, 1.0, 1.0, 1.0) if albedo_srgb is not None else (*_linear(DEFAULT_SKIN_SRGB), 1.0),
-            image_srgb=albedo_srgb,
-            roughness=0.58,
-            specular=0.5,
-        ),
-        "upper_teeth": PartLook(base_color_linear=(*_linear((232, 222, 204)), 1.0), roughness=0.25),
-        "lower_teeth": PartLook(base_color_linear=(*_linear((228, 218, 200)), 1.0), roughness=0.25),
-        "tongue": PartLook(base_color_linear=(*_linear((176, 92, 92)), 1.0), roughness=0.4),
+        "skin": PartLook(image_srgb=albedo, roughness=0.58, specular=0.5),
+        "upper_teeth": PartLook(image_srgb=tooth_picture(), base_color_linear=white, roughness=0.25),
+        "lower_teeth": PartLook(image_srgb=tooth_picture(), base_color_linear=white, roughness=0.25),
+        "tongue": PartLook(base_color_linear=_tinted((176, 92, 92), white[0]), roughness=0.4),
     }
     for side, iris in zip(("left", "right"), irises, strict=True):
         radius = iris_radius_uv(model, f"{side}_eye")
-        image = eye_picture(np.asarray(iris, dtype=np.uint8), radius)
+        image = eye_picture(np.asarray(iris, dtype=np.uint8), radius, white=white[0])
         looks[f"{side}_eye"] = PartLook(image_srgb=image, roughness=0.12, clearcoat=1.0)
         looks[f"{side}_lashes"] = PartLook(
             base_color_linear=(*_linear(_LASH_SRGB), 1.0),
@@ -99,19 +102,62 @@ def part_looks(
     return {name: looks[name] for name in model.parts}
 
 
+def _tinted(srgb: tuple[int, int, int], factor: float) -> tuple[float, float, float, float]:
+    red, green, blue = _linear(srgb)
+    return red * factor, green * factor, blue * factor, 1.0
+
+
+def _white(albedo: Image) -> tuple[float, float, float, float]:
+    """Return the factor on the painted white of eyes and teeth: a photo that shows dark skin shows them darker too."""
+    tone = np.median(albedo[::8, ::8].reshape(-1, 3), axis=0)
+    luminance = float(np.dot(_linear((tone[0], tone[1], tone[2])), (0.2126, 0.7152, 0.0722)))
+    factor = float(np.clip((luminance / 0.38) ** 0.35, 0.5, 1.0))
+    return factor, factor, factor, 1.0
+
+
+@lru_cache(maxsize=2)
+def plain_albedo(model: HeadModel, size: int = 512) -> Image:
+    """Paint a skin without a photo: one tone, redder lips, dark inside of the mouth and nostrils; (size, size, 3) sRGB."""
+    topology, skin = model.topology, model.parts["skin"]
+    assert topology.uv is not None
+    assert topology.faces_uv is not None
+    raster = rasterise_uv(topology.uv, topology.faces_uv[skin.faces], size)
+    image = np.tile(np.asarray(DEFAULT_SKIN_SRGB, dtype=float), (size, size, 1))
+    for regions, colour in _TINTS:
+        weight = np.clip(sum(model.regions[name] for name in regions), 0, 1)
+        share = interpolate(raster, model.faces[skin.faces], weight.astype(np.float64))[..., None]
+        image = image * (1 - share) + np.asarray(colour, dtype=float) * share
+    painted = np.round(image).astype(np.uint8)
+    painted.flags.writeable = False
+    return painted
+
+
+@lru_cache(maxsize=1)
+def tooth_picture(size: int = 128) -> Image:
+    """Paint teeth: gum below v = 0.35, enamel above, a little darker where it leaves the gum; (size, size, 3) sRGB."""
+    v = (1 - (np.arange(size) + 0.5) / size)[:, None, None]
+    gum, root, crown = (np.array(c, dtype=float) for c in ((178, 104, 104), (218, 200, 172), (232, 224, 208)))
+    enamel = root + (crown - root) * _smooth(v, 0.35, 0.6)
+    column = gum + (enamel - gum) * _smooth(v, 0.33, 0.37)
+    image = np.round(np.broadcast_to(column, (size, size, 3))).astype(np.uint8)
+    image.flags.writeable = False
+    return image
+
+
 def iris_radius_uv(model: HeadModel, part: str) -> float:
     """Return the radius of the iris in the eye's UV chart, whose centre is (0.5, 0.5)."""
     weight = model.regions["iris"]
     polygons = model.polygons[model.parts[part].polygons]
     polygons_uv = model.topology.polygons_uv
-    assert polygons_uv is not None and model.topology.uv is not None
+    assert polygons_uv is not None
+    assert model.topology.uv is not None
     corners_uv = polygons_uv[model.parts[part].polygons]
     iris = (weight[polygons] > 0.5) & (polygons >= 0)
     return float(np.linalg.norm(model.topology.uv[corners_uv[iris]] - 0.5, axis=1).max())
 
 
 @lru_cache(maxsize=8)
-def _eye_picture(iris: tuple[int, int, int], radius: float, size: int) -> Image:
+def _eye_picture(iris: tuple[int, int, int], radius: float, size: int, white_factor: float) -> Image:
     rng = np.random.default_rng(7)
     grid = (np.arange(size) + 0.5) / size - 0.5
     u, v = np.meshgrid(grid, -grid)
@@ -128,6 +174,7 @@ def _eye_picture(iris: tuple[int, int, int], radius: float, size: int) -> Image:
     # sclera: a lid-shaded off-white (in portraits about 200 of 255), warmer and redder towards the back
     away = np.clip((distance - 1) / 3.0, 0, 1)[..., None]
     white = np.array([204.0, 197, 190]) * (1 - away) + np.array([176.0, 146, 136]) * away
+    white = white * white_factor ** (1 / 2.2)
     colour = colour * (1 - _smooth(distance, 0.96, 1.08))[..., None] + white * _smooth(distance, 0.96, 1.08)[..., None]
     pupil = 1 - _smooth(distance, 0.33, 0.38)
     colour = colour * (1 - pupil[..., None]) + np.array([9.0, 8, 8]) * pupil[..., None]
@@ -136,10 +183,15 @@ def _eye_picture(iris: tuple[int, int, int], radius: float, size: int) -> Image:
     return image
 
 
-def eye_picture(iris_srgb: NDArray[np.uint8], radius_uv: float, size: int = EYE_TEXTURE_PX) -> Image:
-    """Paint an eyeball: pupil, iris with fibres and limbal ring, sclera; (size, size, 3) sRGB, iris in the middle."""
+def eye_picture(
+    iris_srgb: NDArray[np.uint8], radius_uv: float, size: int = EYE_TEXTURE_PX, *, white: float = 1.0
+) -> Image:
+    """Paint an eyeball: pupil, iris with fibres and limbal ring, sclera; (size, size, 3) sRGB, iris in the middle.
+
+    `white` is a linear factor on the sclera.
+    """
     iris = (int(iris_srgb[0]), int(iris_srgb[1]), int(iris_srgb[2]))
-    return _eye_picture(iris, round(radius_uv, 6), size)
+    return _eye_picture(iris, round(radius_uv, 6), size, round(white, 3))
 
 
 @lru_cache(maxsize=1)
@@ -158,7 +210,9 @@ def lash_picture(size: int = 512) -> Image:
             bend, length = rng.normal() * 0.02, rng.uniform(0.6, 1.0)
             width = thickness * np.clip(1 - along / length, 0, 1) ** 0.6
             inside = (along >= 0) & (along < length)
-            alpha = np.maximum(alpha, np.clip((width - np.abs(u - start - bend * along**2)) * size + 0.5, 0, 1) * inside)
+            alpha = np.maximum(
+                alpha, np.clip((width - np.abs(u - start - bend * along**2)) * size + 0.5, 0, 1) * inside
+            )
     image = np.full((size, size, 4), 255, dtype=np.uint8)
     image[..., 3] = np.round(alpha * 255)
     image.flags.writeable = False
@@ -254,7 +308,11 @@ def _normal_changes(
 def _material(name: str, look: PartLook) -> GltfMaterial:
     image = None
     if look.image_srgb is not None:
-        image = png_bytes(look.image_srgb, level=4) if look.image_srgb.shape[2] == 4 else jpeg_bytes(look.image_srgb, quality=92)
+        image = (
+            png_bytes(look.image_srgb, level=4)
+            if look.image_srgb.shape[2] == 4
+            else jpeg_bytes(look.image_srgb, quality=92)
+        )
     return GltfMaterial(
         name=name,
         base_color=look.base_color_linear,
@@ -268,7 +326,7 @@ def _material(name: str, look: PartLook) -> GltfMaterial:
     )
 
 
-def _linear(srgb: tuple[int, int, int]) -> tuple[float, float, float]:
+def _linear(srgb: tuple[float, float, float]) -> tuple[float, float, float]:
     x = np.asarray(srgb) / 255
     r, g, b = np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
     return float(r), float(g), float(b)

@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+
 from cephalon import InputError
 from cephalon.geometry import rotation_from_rotvec
 from cephalon.head import HeadCode, HeadModel

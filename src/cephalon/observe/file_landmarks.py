@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from cephalon.core import InputError, NoHeadError, as_array
 from cephalon.observe.canonical import face_pose
-from cephalon.observe.landmark_noise import ibug68_noise, mediapipe_noise, rotate
+from cephalon.observe.landmark_noise import ibug68_noise, mediapipe_noise, roll_matrix, rotate
 from cephalon.photo import Photo
 from cephalon.values import ExpressionObservation, Observation, PointObservation
 
@@ -80,9 +80,8 @@ class FileLandmarks:
             raise NoHeadError(
                 f"{path}: head {which} was asked for, but a landmark file holds one head; leave --face out"
             )
-        text = _read_text(path)
+        record = read_record(path)
         try:
-            record = _read_pts(text) if path.suffix.lower() == ".pts" else _read_json(text)
             return self._observation(record, photo, path.name)
         except InputError as error:
             raise InputError(f"{path}: {error}") from error
@@ -114,10 +113,11 @@ class FileLandmarks:
             raise InputError(
                 f"most points lie outside the picture {photo.name}; check that file and photo belong together"
             )
+        common = None
         if covariance is not None:
             covariance = covariance * np.outer(scale, scale)
         else:
-            covariance, bias, hidden = _reasoned_covariance(set_name, points)
+            covariance, bias, hidden, common = _reasoned_covariance(set_name, points)
             points = points - bias
             if record.get("visible") is None:
                 visible &= ~hidden
@@ -128,7 +128,11 @@ class FileLandmarks:
         return Observation(
             width=photo.width,
             height=photo.height,
-            points=(PointObservation(set_name=set_name, position=points, covariance=covariance, visible=visible),),
+            points=(
+                PointObservation(
+                    set_name=set_name, position=points, covariance=covariance, visible=visible, common=common
+                ),
+            ),
             expression=self._expression(record),
             focal35_mm=focal35,
             source=f"file {name}" + (f" ({source})" if isinstance(source, str) and source else ""),
@@ -186,6 +190,21 @@ def landmarks_json(observation: Observation, expression_names: Sequence[str]) ->
 
 
 # -- parts of the file ------------------------------------------------------------------------------------------------
+
+
+def read_record(path: Path) -> Mapping[str, Any]:
+    """Return what a landmark file says, as plain data, without a photo to check it against.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or is no landmark file.
+    """
+    text = _read_text(path)
+    try:
+        return _read_pts(text) if path.suffix.lower() == ".pts" else _read_json(text)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def _read_text(path: Path) -> str:
@@ -273,13 +292,16 @@ def _stated_covariance(record: Mapping[str, Any], count: int) -> Float | None:
     return sigma[:, None, None] ** 2 * np.eye(2)
 
 
-def _reasoned_covariance(set_name: str, points: Float) -> tuple[Float, Float, NDArray[np.bool_]]:
-    """Return covariance (k, 2, 2) px^2, bias (k, 2) px and hidden (k,) of points that came without a sigma."""
+def _reasoned_covariance(set_name: str, points: Float) -> tuple[Float, Float, NDArray[np.bool_], Float | None]:
+    """Return covariance (k, 2, 2) px^2, bias (k, 2) px, hidden (k,) and common part of points without a sigma."""
     tables = {"mediapipe478": mediapipe_noise, "ibug68": ibug68_noise}
     if set_name not in tables:
         raise InputError(f"the set {set_name} needs sigma_px, the error of each point in px")
     pose = face_pose(points, set_name)
     size = max(pose.size_px, 1.0)
-    covariance, bias, hidden = tables[set_name]().at(pose.yaw_deg, pose.pitch_deg)
+    noise = tables[set_name]()
+    covariance, bias, hidden = noise.at(pose.yaw_deg, pose.pitch_deg)
     covariance, bias = rotate(covariance, bias, pose.roll_deg)
-    return covariance * size**2, bias * size, hidden
+    common = noise.common(pose.yaw_deg)
+    common = None if common is None else size * (roll_matrix(pose.roll_deg) @ common)
+    return covariance * size**2, bias * size, hidden, common
