@@ -181,8 +181,12 @@ def _usable(seen: PointObservation, model: HeadModel, options: FitOptions) -> ND
 
 
 def _field_size(seen: PointObservation, model: HeadModel, options: FitOptions) -> int:
-    modes = smooth_modes(model, seen.set_name, options.field_length_mm).shape[1] if options.field_share > 0 else 0
-    return 2 * modes + (2 if seen.common_sigma_px > 0 else 0)
+    shift = 2 if seen.common_sigma_px > 0 else 0
+    if options.field_share == 0:
+        return shift
+    if seen.common is not None:
+        return seen.common.shape[2] + shift
+    return 2 * smooth_modes(model, seen.set_name, options.field_length_mm).shape[1] + shift
 
 
 def _photo_landmarks(
@@ -230,10 +234,17 @@ def _photo_landmarks(
 def _smooth_error(
     seen: PointObservation, rows: NDArray[np.intp], model: HeadModel, options: FitOptions, count: int
 ) -> tuple[Float, Float]:
-    """Split a set's covariance into a smooth field (m, 2, q) px per coefficient and an independent rest (m, 2, 2)."""
+    """Split a set's covariance into a common field (m, 2, q) px per coefficient and an independent rest (m, 2, 2).
+
+    The field is what the observation says of it, else smooth over the face.
+    """
     covariance = options.tempering * seen.covariance[rows]
     field = np.zeros((len(rows), 2, count))
-    if options.field_share > 0:
+    if options.field_share > 0 and seen.common is not None:
+        common = np.sqrt(options.tempering) * seen.common[rows]
+        field[:, :, : common.shape[2]] = common
+        covariance = covariance - common @ common.transpose(0, 2, 1)
+    elif options.field_share > 0:
         modes = smooth_modes(model, seen.set_name, options.field_length_mm)[rows] * np.sqrt(options.field_share)
         root = square_root(covariance)
         q = modes.shape[1]

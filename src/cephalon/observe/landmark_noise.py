@@ -6,6 +6,7 @@ there is none, and for landmarks from other sources, a reasoned table by region 
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -45,6 +46,8 @@ class LandmarkNoise:
     bias : (b, k, 2) measured minus true, in that distance, at pitch 0.
     bias_per_pitch_deg : (b, k, 2) its change with each degree of pitch; None for none.
     hidden : (b, k) bool, points not to be used.
+    modes : (b, k, 2, q) common errors of the points of one photo, None if not measured: with L the Cholesky factor of a
+        point's covariance an error is L (modes @ c + rest), c ~ N(0, I), rest independent.
     mirror : (k,) index of the mirrored point.
     """
 
@@ -54,6 +57,7 @@ class LandmarkNoise:
     hidden: NDArray[np.bool_]
     mirror: NDArray[np.intp]
     bias_per_pitch_deg: Float | None = None
+    modes: Float | None = None
 
     def __post_init__(self) -> None:
         yaw = as_array("yaw_deg", self.yaw_deg, (None,))
@@ -66,6 +70,11 @@ class LandmarkNoise:
         slope = np.zeros((b, k, 2)) if self.bias_per_pitch_deg is None else self.bias_per_pitch_deg
         object.__setattr__(self, "bias_per_pitch_deg", as_array("bias_per_pitch_deg", slope, (b, k, 2)))
         object.__setattr__(self, "hidden", as_array("hidden", self.hidden, (b, k), bool))
+        if self.modes is not None:
+            modes = as_array("modes", self.modes, (b, k, 2, None), np.float32)
+            object.__setattr__(self, "modes", modes)
+            if (np.einsum("bkiq,bkiq->bki", modes, modes) >= 1).any() or self.yaw_deg[0] < 0:
+                raise InputError("landmark noise: modes must explain less than all variance, at yaw angles >= 0")
         if (np.linalg.eigvalsh(self.covariance) <= 0).any():
             raise InputError("landmark noise: every covariance must be positive definite")
 
@@ -92,6 +101,15 @@ class LandmarkNoise:
             covariance = reflect @ covariance[self.mirror] @ reflect
             bias, hidden = bias[self.mirror] @ reflect, hidden[self.mirror]
         return covariance, bias, hidden
+
+    def common(self, yaw_deg: float) -> Float | None:
+        """Return the common errors (k, 2, q) at a yaw, those of the nearest bin; None if they were not measured."""
+        if self.modes is None:
+            return None
+        covariance, _, _ = self.at(abs(yaw_deg))
+        nearest = int(np.argmin(np.abs(self.yaw_deg - abs(yaw_deg))))
+        common = np.linalg.cholesky(covariance) @ self.modes[nearest]
+        return common[self.mirror] * np.array([[-1.0], [1.0]]) if yaw_deg < 0 else common
 
     def subset(self, indices: NDArray[np.intp], mirror: NDArray[np.intp]) -> LandmarkNoise:
         """Return the table of chosen points, with the mirror permutation among them."""
@@ -152,14 +170,17 @@ def ibug68_noise() -> LandmarkNoise:
 @lru_cache(maxsize=1)
 def mediapipe_noise() -> LandmarkNoise:
     """Return the calibrated table of the package, or the reasoned one if the package has none."""
-    resource = resources.files("cephalon") / "data" / "mediapipe_noise.json"
+    folder = resources.files("cephalon") / "data"
+    resource = folder / "mediapipe_noise.json"
     if not resource.is_file():
         return default_noise()
-    return noise_from_record(json.loads(resource.read_text(encoding="utf-8")))
+    with np.load(io.BytesIO((folder / "mediapipe_noise_modes.npz").read_bytes()), allow_pickle=False) as arrays:
+        modes = arrays["modes_i8"] * arrays["mode_scale"][:, None, None]
+    return noise_from_record(json.loads(resource.read_text(encoding="utf-8")), modes)
 
 
-def noise_from_record(record: Mapping[str, Any]) -> LandmarkNoise:
-    """Read a calibration record of the set "mediapipe478".
+def noise_from_record(record: Mapping[str, Any], modes: Float | None = None) -> LandmarkNoise:
+    """Read a calibration record of the set "mediapipe478", with the common modes (b, k, 2, q) that belong to it.
 
     Raises
     ------
@@ -188,11 +209,17 @@ def noise_from_record(record: Mapping[str, Any]) -> LandmarkNoise:
         bias_per_pitch_deg=record.get("bias_per_pitch_deg"),
         hidden=hidden,
         mirror=mirror,
+        modes=modes,
     )
 
 
 def rotate(covariance: Float, vectors: Float, roll_deg: float) -> tuple[Float, Float]:
     """Turn (k, 2, 2) covariances and (k, 2) vectors from the roll-free face into the picture."""
-    c, s = np.cos(np.radians(roll_deg)), np.sin(np.radians(roll_deg))
-    turn = np.array([[c, -s], [s, c]])
+    turn = roll_matrix(roll_deg)
     return turn @ covariance @ turn.T, vectors @ turn.T
+
+
+def roll_matrix(roll_deg: float) -> Float:
+    """Return the (2, 2) rotation from the roll-free face into the picture."""
+    c, s = np.cos(np.radians(roll_deg)), np.sin(np.radians(roll_deg))
+    return np.array([[c, -s], [s, c]])

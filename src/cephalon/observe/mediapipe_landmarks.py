@@ -13,7 +13,7 @@ from cephalon import assets
 from cephalon.core import InputError, NoHeadError
 from cephalon.observe.canonical import canonical_face
 from cephalon.observe.face_search import MOST_CROPS, FoundFace, find_faces
-from cephalon.observe.landmark_noise import mediapipe_noise, rotate
+from cephalon.observe.landmark_noise import mediapipe_noise, roll_matrix, rotate
 from cephalon.observe.landmarker import Landmarker, load_landmarker
 from cephalon.photo import Photo
 from cephalon.values import ExpressionObservation, Observation, PointObservation
@@ -115,9 +115,13 @@ class MediaPipeLandmarks:
         covariance = face.spread + (1e-3 * size) ** 2 * np.eye(2)
         position = face.points
         visible = np.ones(len(position), dtype=bool)
+        common = None
         if self.options.noise == "table":
-            table, bias, hidden = mediapipe_noise().at(face.pose.yaw_deg, face.pose.pitch_deg)
+            noise = mediapipe_noise()
+            table, bias, hidden = noise.at(face.pose.yaw_deg, face.pose.pitch_deg)
             table, bias = rotate(table, bias, roll)
+            common = noise.common(face.pose.yaw_deg)
+            common = None if common is None else size * (roll_matrix(roll) @ common)
             covariance = covariance + table * size**2
             position = position - bias * size
             visible = ~hidden
@@ -133,7 +137,9 @@ class MediaPipeLandmarks:
             width=photo.width,
             height=photo.height,
             points=(
-                PointObservation(set_name="mediapipe478", position=position, covariance=covariance, visible=visible),
+                PointObservation(
+                    set_name="mediapipe478", position=position, covariance=covariance, visible=visible, common=common
+                ),
             ),
             expression=self._expression(face),
             focal35_mm=photo.focal35_mm,

@@ -32,6 +32,8 @@ class PointObservation:
     covariance : (k, 2, 2) px^2, symmetric positive definite: what the estimator claims, calibrated.
     visible : (k,) bool; False means absent (not measured, cut off, hidden beyond use).
     common_sigma_px : sd of an error shared by all points of this photo (a shift of the whole set), 0 if none is modelled.
+    common : (k, 2, q) px, the part of the covariance that the points have in common, if it was measured: an error is
+        common @ c + rest with c ~ N(0, I) and independent rests of covariance - common common^T. None if unknown.
     """
 
     set_name: str
@@ -39,6 +41,7 @@ class PointObservation:
     covariance: Float
     visible: NDArray[np.bool_]
     common_sigma_px: float = 0.0
+    common: Float | None = None
 
     def __post_init__(self) -> None:
         position = as_array("position", self.position, (None, 2))
@@ -51,6 +54,11 @@ class PointObservation:
             raise InputError("covariance: every point needs a positive definite 2 x 2 matrix in px^2")
         if not (np.isfinite(self.common_sigma_px) and self.common_sigma_px >= 0):
             raise InputError(f"common_sigma_px: expected a number >= 0, got {self.common_sigma_px!r}")
+        if self.common is not None:
+            common = as_array("common", self.common, (len(position), 2, None))
+            _set(self, "common", common)
+            if (np.linalg.eigvalsh(covariance - common @ common.transpose(0, 2, 1)) <= 0).any():
+                raise InputError("common: expected less than the covariance of every point")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
