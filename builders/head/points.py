@@ -35,6 +35,10 @@ MEDIAPIPE_FILE = Path(__file__).parent / "points_mediapipe478.json"
 
 SETTLED_FILE = Path(__file__).parent / "points_settled.json"
 
+SETTLED_DEPTH_WEIGHT = 0.5
+"""Shifts are measured across the view of frontal photos. On the sides of the head, which run along that view, a shift of
+2 mm must not become one of 20 mm in depth."""
+
 ON_EDGES = frozenset((
     # lids and the rows beside them, lips, nose: seen by their edges, right as traced
     33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246,
@@ -191,7 +195,7 @@ def _settled(corners: Corners, mean: Float, mirror: NDArray[np.intp], surface: _
         if k in ON_EDGES or (position[k, 0] < 0 and mirror[k] != k):
             continue  # the right side follows from the left one
         wanted = position[k] + [offset[k, 0], offset[k, 1], 0.0]
-        found = surface.nearest(wanted[None], midline=True) if mirror[k] == k else surface.seen_from_front(wanted[None])
+        found = surface.nearest(wanted[None], midline=bool(mirror[k] == k), depth_weight=SETTLED_DEPTH_WEIGHT)
         vertices[k], weights[k] = found.vertices[0], found.weights[0]
         if mirror[k] != k:
             vertices[mirror[k]], weights[mirror[k]] = symmetry[vertices[k]], weights[k]
@@ -359,28 +363,19 @@ class _Surface:
         )
         self.midline = edges[(base.symmetry[edges] == edges).all(axis=1)]
 
-    def seen_from_front(self, points: Float) -> Corners:
-        """The frontmost surface points at x and y of positions (k, 3) mm; beyond the outline, the nearest ones in x and y."""
-        triangles = self.faces[self.rows]
-        flat = self.head * [1.0, 1.0, 0.0]
-        vertices, weights = [], []
-        for point in points * [1.0, 1.0, 0.0]:
-            barycentric, distance = closest_on_triangles(point, flat[triangles])
-            depth = (barycentric * self.head[triangles][..., 2]).sum(axis=1)
-            best = int(np.argmax(np.where(distance < distance.min() + 1e-3, depth, -np.inf)))
-            vertices.append(triangles[best])
-            weights.append(barycentric[best])
-        return Corners(vertices=np.array(vertices), weights=np.array(weights))
+    def nearest(self, points: Float, *, midline: bool = False, depth_weight: float = 1.0) -> Corners:
+        """Nearest surface points of positions (k, 3) mm; on the midline's edges if wanted.
 
-    def nearest(self, points: Float, *, midline: bool = False) -> Corners:
-        """Nearest surface points of positions (k, 3) mm; on the midline's edges if wanted."""
+        Distances along z count `depth_weight` times: below 1, x and y are met better than z.
+        """
         if midline:
             found = [_nearest_on_edges(self.head, point, self.midline) for point in points]
             return Corners(vertices=np.array([v for v, _ in found]), weights=np.array([w for _, w in found]))
         triangles = self.faces[self.rows]
+        metric = np.array([1.0, 1.0, depth_weight])
         vertices, weights = [], []
         for point in points:
-            barycentric, distance = closest_on_triangles(point, self.head[triangles])
+            barycentric, distance = closest_on_triangles(point * metric, self.head[triangles] * metric)
             best = int(np.argmin(distance))
             vertices.append(triangles[best])
             weights.append(barycentric[best])
