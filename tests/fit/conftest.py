@@ -1,4 +1,5 @@
 import pytest
+
 from cephalon.head import HeadModel
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+
 from cephalon.fit.points import IRIS_ROWS, smooth_modes
 from cephalon.geometry import Camera, Rigid, rotation_from_rotvec
 from cephalon.head import HeadModel
@@ -43,8 +44,8 @@ def see(
     gaze: np.ndarray | None = None,
     set_name: str = "mediapipe478",
     sigma_mm: float = 0.8,
-    field_share: float = 0.7,
-    field_length_mm: float = 25.0,
+    field_share: float = 0.82,
+    field_length_mm: float = 20.0,
     outliers: float = 0.0,
     iris_mm: float | None = None,
     size: tuple[int, int] = (1000, 1000),

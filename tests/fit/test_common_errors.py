@@ -38,12 +38,13 @@ def test_a_common_error_that_looks_like_a_person_is_not_believed(model):
     zero, one = np.zeros(model.identity_count), np.eye(model.identity_count)[0]
     seen = see(model, one, rng=np.random.default_rng(8), field_share=0.0)
     exact = [
-        seen.camera.project(seen.camera_from_head.apply(model.points(model.code(identity=z), "mediapipe478"))) for z in (zero, one)
+        seen.camera.project(seen.camera_from_head.apply(model.points(model.code(identity=z), "mediapipe478")))
+        for z in (zero, one)
     ]
     common = 3.0 * (exact[1] - exact[0])[:, :, None]
     points = seen.observation.points[0]
     wider = points.covariance + common @ common.transpose(0, 2, 1)
-    options = FitOptions(tempering=1.0)
+    options = FitOptions(tempering=1.0, claim_tempering=1.0)
     told = replace(points, covariance=wider, common=common)
     for observed, believed in ((told, False), (replace(points, covariance=points.covariance), True)):
         posterior = fit([replace(seen.observation, points=(observed,))], model, options)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
 from cephalon.fit import Cues, FitOptions
 from cephalon.fit.estimate import _poses, _start
 from cephalon.fit.factors import inverse_square_root, square_root
@@ -11,7 +12,6 @@ from cephalon.fit.points import point_model, smooth_modes
 from cephalon.fit.problem import build_problem
 from cephalon.fit.terms import Terms, gauss_newton, group_weights, loss
 from cephalon.values import ExpressionObservation
-
 from tests.fit.synthetic import draw_expression, pose, see
 
 

@@ -115,7 +115,7 @@ def _describe(
     options: FitOptions,
     cues: Cues,
 ) -> Posterior:
-    around = gaussian(problem, solution)
+    around = gaussian(problem, _widened(solution, options.claim_tempering))
     landmarks = [f for f in solution.factors if isinstance(f, LandmarkFactor)]
     photos = []
     for p, observation in enumerate(observations):
@@ -135,8 +135,15 @@ def _describe(
         reason=solution.reason,
         iterations=solution.iterations,
         energy=solution.energy,
-        tempering=options.tempering,
+        tempering=options.tempering * options.claim_tempering,
     )
+
+
+def _widened(solution: Solution, times: float) -> Solution:
+    """Return the solution with the landmarks' covariance `times` as large and the same offsets of the smooth error."""
+    factors = [f.widened(times) if isinstance(f, LandmarkFactor) else f for f in solution.factors]
+    photos = tuple(replace(own, field=own.field / np.sqrt(times)) for own in solution.state.photos)
+    return replace(solution, factors=factors, state=replace(solution.state, photos=photos))
 
 
 def _photo_fit(

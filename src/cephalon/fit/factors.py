@@ -74,6 +74,17 @@ class LandmarkFactor:
             covariance = covariance + slack * (across @ self.prior_covariance @ across.transpose(0, 2, 1))
         return replace(self, whitening=inverse_square_root(covariance))
 
+    def widened(self, times: float) -> LandmarkFactor:
+        """Return the held factor with `times` the covariance, smooth part and model residual included."""
+        root = float(np.sqrt(times))
+        return replace(
+            self,
+            covariance=self.covariance * times,
+            field=self.field * root,
+            residual_scale=self.residual_scale * root,
+            whitening=self._whitening() / root,
+        )
+
     def _weights(self, state: State) -> Float:
         return np.concatenate([state.identity, state.photos[self.photo].expression])
 

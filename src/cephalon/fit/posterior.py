@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from cephalon.fit.problem import Problem
 from cephalon.fit.solver import Solution, System, at_bound, normal_equations
+from cephalon.fit.unknowns import Layout
 
 Float = NDArray[np.float64]
 
@@ -33,11 +35,12 @@ class Gaussian:
     disagreement: tuple[float, ...]
 
 
-def gaussian(problem: Problem, solution: Solution) -> Gaussian:
-    """Return the Laplace approximation at the solver's mode."""
+def gaussian(problem: Problem, solution: Solution, free: Sequence[NDArray[np.bool_]] | None = None) -> Gaussian:
+    """Return the Laplace approximation at the solver's mode; `free` as given to the solver, by default the problem's."""
     state, layout = solution.state, problem.layout
+    free = problem.free if free is None else free
     system = normal_equations(solution.factors, state, layout, exact=True)
-    blocks = [_own_block(system, problem, solution, p) for p in range(len(state.photos))]
+    blocks = [_own_block(system, layout, solution, p, free[p]) for p in range(len(state.photos))]
     precision = system.shared.copy()
     for block in blocks:
         precision -= block.cross @ cho_solve(block.factor, block.cross.T, check_finite=False)
@@ -71,16 +74,16 @@ class _OwnBlock:
     cross: Float
 
 
-def _own_block(system: System, problem: Problem, solution: Solution, p: int) -> _OwnBlock:
+def _own_block(system: System, layout: Layout, solution: Solution, p: int, free: NDArray[np.bool_]) -> _OwnBlock:
     """Return a photo's block with bounds as soft walls.
 
     A coefficient that a slope g presses against its bound has nearly the density g exp(-g e), whose variance is 1
     / g^2: it stays in the Gaussian with that much more precision, neither free nor known exactly.
     """
     own, gradient = system.own[p].copy(), system.own_gradient[p]
-    stuck = at_bound(system, solution.state, problem.layout, p)
+    stuck = at_bound(system, solution.state, layout, p)
     own[np.diag_indices_from(own)] += np.where(stuck, gradient**2, 0.0) + _LEAST_PRECISION
-    use = np.flatnonzero(problem.free[p])
+    use = np.flatnonzero(free)
     factor = cho_factor(own[np.ix_(use, use)], lower=True, check_finite=False)
     return _OwnBlock(use=use, factor=factor, cross=system.cross[p][:, use])
 
@@ -97,7 +100,7 @@ def _disagreement(problem: Problem, solution: Solution, precision: Float) -> tup
     found = []
     for p in range(len(problem.free)):
         system = normal_equations(solution.factors, solution.state, layout, exact=True, only=p)
-        block = _own_block(system, problem, solution, p)
+        block = _own_block(system, layout, solution, p, problem.free[p])
         together = cho_solve(block.factor, np.column_stack([block.cross.T, system.own_gradient[p][block.use]]))
         own = (system.shared - block.cross @ together[:, :-1])[:k, :k]
         slope = (system.shared_gradient - block.cross @ together[:, -1])[:k]

@@ -313,6 +313,10 @@ def _camera_factor(p: int, observation: Observation, layout: Layout, options: Fi
     )
 
 
+_READ_SIGMA = 0.5
+"""A coefficient read with a smaller sd counts as read; a larger one says nothing."""
+
+
 def _expression_factors(
     p: int, observation: Observation, model: HeadModel, layout: Layout, options: FitOptions
 ) -> list[Factor]:
@@ -321,13 +325,18 @@ def _expression_factors(
     b, start = len(names), layout.shared + layout.expression.start
     columns = slice(start, start + b)
     sigma = options.expression_sigma
-    # e / mean + e^2 / (2 sigma^2) = (e / sigma + sigma / mean)^2 / 2 + constant
+    reading = (
+        observation.expression if observation.expression is not None and b == len(observation.expression.mean) else None
+    )
+    # e / mean + e^2 / (2 sigma^2) = (e / sigma + sigma / mean)^2 / 2 + constant. Sparseness is for what nobody has read:
+    # a face that reads as a smile is not to be talked out of it.
+    sparse = np.ones(b) if reading is None else (reading.sigma >= _READ_SIGMA).astype(float)
     factors: list[Factor] = [
         LinearFactor(
             photo=p,
             kind="expression",
             matrix=np.eye(b) / sigma,
-            target=np.full(b, -sigma / options.expression_mean),
+            target=-sparse * sigma / options.expression_mean,
             columns=columns,
         )
     ]
@@ -357,8 +366,7 @@ def _expression_factors(
             sigma=options.exclusion_sigma,
         )
     )
-    reading = observation.expression
-    if reading is not None and b == len(reading.mean):
+    if reading is not None:
         matrix = np.diag(1.0 / reading.sigma)
         factors.append(
             LinearFactor(
@@ -367,7 +375,6 @@ def _expression_factors(
                 matrix=matrix,
                 target=reading.mean / reading.sigma,
                 columns=columns,
-                nu=options.robust_nu,
             )
         )
     return factors

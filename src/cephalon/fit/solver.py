@@ -120,10 +120,10 @@ def solve(
     """
     damping, growth = _FIRST_DAMPING, 2.0
     reason = f"no convergence in {max_iterations} steps"
-    iteration, converged = 0, False
+    iteration, taken, converged = 0, 0, False
 
     def linearised() -> tuple[tuple[Factor, ...], System, float]:
-        share = slack[iteration] if iteration < len(slack) else 0.0
+        share = slack[taken] if taken < len(slack) else 0.0
         held = tuple(factor.held(state, share) for factor in factors)
         return held, normal_equations(held, state, layout), energy(held, state)
 
@@ -133,9 +133,9 @@ def solve(
         shared_step, own_steps, foretold = _step(system, state, layout, free, damping)
         trial = layout.moved(state, shared_step, own_steps)
         gain = current - energy(held, trial)
-        last = iteration > len(slack) and (gain if gain > 0 else foretold) < tolerance
+        last = taken >= len(slack) and (gain if gain > 0 else foretold) < tolerance
         if gain > 0:
-            state = trial
+            state, taken = trial, taken + 1
             ratio = gain / max(foretold, 1e-12)
             damping, growth = max(damping * max(1 / 5, 1 - (2 * ratio - 1) ** 3), _LEAST_DAMPING), 2.0
         else:

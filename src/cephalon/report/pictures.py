@@ -19,11 +19,14 @@ Float = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
 BACKGROUND = (92, 97, 104)
-CLAY = (0.40, 0.375, 0.35)
+CLAY = (0.52, 0.49, 0.46)
 _FACING = np.diag([1.0, -1.0, -1.0])
 # Two soft lamps and a fill in the camera frame (x right, y down, z away): direction to the lamp, strength.
 _LAMPS = (((-0.45, -0.55, -0.70), 0.75), ((0.75, -0.25, -0.60), 0.30), ((0.0, 0.9, -0.40), 0.10))
 _AMBIENT = 0.26
+# Grey clay shows shape alone, so its light comes from the side and from above, with little fill.
+_CLAY_LAMPS = (((-0.80, -0.75, -0.45), 1.15), ((0.95, -0.10, -0.25), 0.22))
+_CLAY_AMBIENT = 0.10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +54,9 @@ def linear_from_srgb(srgb: NDArray[Any]) -> NDArray[np.float32]:
     return table[srgb]
 
 
-def view_camera(vertices: Float, view: View, size: int, *, focal35_mm: float = 85.0, fill: float = 0.90) -> tuple[Camera, Rigid]:
+def view_camera(
+    vertices: Float, view: View, size: int, *, focal35_mm: float = 85.0, fill: float = 0.90
+) -> tuple[Camera, Rigid]:
     """Return a square camera and pose that frame the whole head from `view`, centred on its bounding box."""
     camera = Camera.from_focal35(size, size, focal35_mm)
     centre = (vertices.min(0) + vertices.max(0)) / 2
@@ -127,7 +132,7 @@ def render(
                     image = skin_srgb if name == "skin" and skin_srgb is not None else looks[name].image_srgb
                     base[here], opacity[here] = _look_colour(looks[name], image, uv[here])
                     gloss[here] = 0.25 if "eye" in name else 0.035
-        lit = base * _light(normal)[:, None] + _shine(normal, gloss)[:, None]
+        lit = base * _light(normal, clay=looks is None)[:, None] + _shine(normal, gloss)[:, None]
         colour[hit] = lit * opacity[:, None] + colour[hit] * (1 - opacity[:, None])
         alpha[hit] = np.maximum(alpha[hit], opacity)
         depth[hit] = np.minimum(depth[hit], raster.depth[hit])
@@ -156,12 +161,12 @@ def _look_colour(look: PartLook, image: Image | None, uv: Float) -> tuple[NDArra
     return rgb, opacity.astype(np.float32)
 
 
-def _light(normal: Float) -> NDArray[np.float32]:
-    total = np.full(len(normal), _AMBIENT, dtype=np.float32)
-    for direction, strength in _LAMPS:
+def _light(normal: Float, *, clay: bool) -> NDArray[np.float32]:
+    total = np.full(len(normal), _CLAY_AMBIENT if clay else _AMBIENT, dtype=np.float32)
+    wrap = 0.05 if clay else 0.25  # light creeps a little around the edge, as it does on skin
+    for direction, strength in _CLAY_LAMPS if clay else _LAMPS:
         towards = (np.asarray(direction) / np.linalg.norm(direction)).astype(np.float32)
-        # wrapped Lambert: light creeps a little around the edge, as it does on skin
-        total += strength * np.clip((normal @ towards + 0.25) / 1.25, 0, None)
+        total += strength * np.clip((normal @ towards + wrap) / (1 + wrap), 0, None)
     return total
 
 
@@ -200,7 +205,9 @@ def turntable(
     return [picture(model, vertices, View(yaw_deg=360 * i / count), size, looks=looks) for i in range(count)]
 
 
-def side_by_side(rows: Sequence[Sequence[Image]], gap: int = 4, background: tuple[int, int, int] = (40, 42, 46)) -> Image:
+def side_by_side(
+    rows: Sequence[Sequence[Image]], gap: int = 4, background: tuple[int, int, int] = (40, 42, 46)
+) -> Image:
     """Join rows of equally sized pictures into one sheet; short rows are filled with the background."""
     height, width = rows[0][0].shape[:2]
     columns = max(len(row) for row in rows)
@@ -231,7 +238,9 @@ def overlay(
     height, width = rgb_srgb.shape[:2]
     factor = min(1.0, long_side / max(width, height))
     camera = fit.camera.scaled(factor)
-    photo = Pillow.fromarray(np.ascontiguousarray(rgb_srgb)).resize((camera.width, camera.height), Pillow.Resampling.LANCZOS)
+    photo = Pillow.fromarray(np.ascontiguousarray(rgb_srgb)).resize(
+        (camera.width, camera.height), Pillow.Resampling.LANCZOS
+    )
     colour, coverage = render(model, vertices, camera, fit.camera_from_head, supersample=1)
     mixed = compose(colour, coverage * np.float32(strength), np.asarray(photo))
     canvas = mixed.astype(np.float32)
