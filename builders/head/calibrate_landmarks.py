@@ -416,16 +416,16 @@ def frontal_portraits(
 def main() -> None:
     """Measure and write the table and its modes."""
     parser = argparse.ArgumentParser(description="Calibrate MediaPipe's landmarks on portraits of our own heads.")
-    environment = os.environ.get
-    parser.add_argument("--data", type=Path, default=environment("CEPHALON_DATA"), help="folder of the portraits' data")
-    parser.add_argument("--task", type=Path, default=environment("CEPHALON_MEDIAPIPE_TASK"), help="the landmarker file")
+    task = os.environ.get("CEPHALON_MEDIAPIPE_TASK")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the portraits' data")
+    parser.add_argument("--task", type=Path, default=task, help="the landmarker file; default CEPHALON_MEDIAPIPE_TASK")
     parser.add_argument("--views", type=int, default=2000)
     parser.add_argument("--compared", type=int, default=40, help="photos and portraits to compare")
     parser.add_argument("--seed", type=int, default=9001)
     parser.add_argument("-o", "--output", type=Path, default=Path("src/cephalon/data"), help="folder for both files")
     options = parser.parse_args()
-    if options.data is None or options.task is None:
-        parser.error("--data and --task are needed (or CEPHALON_DATA and CEPHALON_MEDIAPIPE_TASK)")
+    if options.task is None:
+        parser.error("--task is needed (or CEPHALON_MEDIAPIPE_TASK)")
     rng, rng_portraits, rng_jitter = np.random.default_rng(options.seed).spawn(3)
     model = HeadModel.load()
     traced = traced_model(model)

@@ -168,9 +168,9 @@ def mediapipe_points(base: HeadBase, mean: Float, *, settled: bool = True) -> Co
     vertices, weights = corners.vertices, corners.weights
     position = corners.positions(mean)
     lid_edges, lip_edges = _left_lid_edges(base), _lip_line_edges(base)
-    moved = {k: _nearest_on_edges(mean, position[k], lid_edges) for k in LEFT_LID}
+    moved = {k: nearest_on_edges(mean, position[k], lid_edges) for k in LEFT_LID}
     for points, lip in ((LEFT_INNER_UPPER_LIP, "upper"), (LEFT_INNER_LOWER_LIP, "lower")):
-        moved |= {k: _nearest_on_edges(mean, position[k], lip_edges[lip]) for k in points}
+        moved |= {k: nearest_on_edges(mean, position[k], lip_edges[lip]) for k in points}
         middle = points[-1]
         on_midline = np.unique(lip_edges[lip][base.symmetry[lip_edges[lip]] == lip_edges[lip]])
         nearest = on_midline[np.argmin(np.linalg.norm(mean[on_midline] - position[middle], axis=1))]
@@ -369,7 +369,7 @@ class _Surface:
         Distances along z count `depth_weight` times: below 1, x and y are met better than z.
         """
         if midline:
-            found = [_nearest_on_edges(self.head, point, self.midline) for point in points]
+            found = [nearest_on_edges(self.head, point, self.midline) for point in points]
             return Corners(vertices=np.array([v for v, _ in found]), weights=np.array([w for _, w in found]))
         triangles = self.faces[self.rows]
         metric = np.array([1.0, 1.0, depth_weight])
@@ -416,7 +416,7 @@ def _polyline(path: Float, parameter: Float, shares: Sequence[float] | Float) ->
     return np.stack([np.interp(shares, span[order], path[order, axis]) for axis in range(3)], axis=1)
 
 
-def _nearest_on_edges(head: Float, point: Float, edges: Ints) -> tuple[Ints, Float]:
+def nearest_on_edges(head: Float, point: Float, edges: Ints) -> tuple[Ints, Float]:
     """Vertices (3,) and weights (3,) of the point on edges (e, 2) nearest to a position (3,); the third weight is 0."""
     start, along = head[edges[:, 0]], head[edges[:, 1]] - head[edges[:, 0]]
     t = np.clip(((point - start) * along).sum(axis=1) / (along**2).sum(axis=1), 0, 1)

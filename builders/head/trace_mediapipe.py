@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from builders.head.base import HeadBase, load_base
 from builders.head.identity import build_identity
+from builders.head.points import nearest_on_edges
 from builders.head.portraits import PortraitKit, portrait_camera, portrait_pose
 from builders.head.regions import build_regions
 from cephalon.geometry import Camera, Rigid, triangulate, vertex_normals
@@ -39,9 +40,15 @@ LANDMARKS = 468
 """Landmarks of the face mesh; the ten of the irises follow from the eyeballs."""
 
 YAWS_DEG = (0.0, 0.0, 18.0, -18.0, 36.0, -36.0, 52.0, -52.0)
+"""Sides from which each person is drawn, varied by some degrees."""
+
 SIZE_PX = 512
+
 SEARCH_MM = 22.0
+"""How far from the meeting point of its rays a landmark's surface point is sought."""
+
 REFINE_MM = 3.0
+"""The same around the best point of the coarse grid, on a finer one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,23 +240,20 @@ def trace(
     choice, cost = place_points(views, heads, mean, faces[rows], weights, coarse, REFINE_MM)
     corners, weights = faces[rows[choice]], weights[choice]
     position = np.einsum("kw,kwd->kd", weights, mean[corners])
+    midline = midline_edges(base)
     for k in range(LANDMARKS):
         if pairs[k] == k:
-            corners[k], weights[k] = _on_midline(base, mean, position[k])
+            corners[k], weights[k] = nearest_on_edges(mean, position[k], midline)
         elif position[k, 0] < 0:
             corners[k], weights[k] = base.symmetry[corners[pairs[k]]], weights[pairs[k]]
     return corners.astype(np.int32), weights, cost
 
 
-def _on_midline(base: HeadBase, mean: Float, point: Float) -> tuple[NDArray[np.int32], Float]:
-    """Corners (3,) and weights (3,) of the nearest point on the skin's midline edges; the third weight is 0."""
+def midline_edges(base: HeadBase) -> NDArray[np.int32]:
+    """Edges (e, 2) of the skin whose both ends lie on the midline."""
     skin = base.polygons[base.part("skin")[1]]
     edges = np.concatenate([skin[:, [i, (i + 1) % 4]] for i in range(4)])
-    edges = edges[(base.symmetry[edges] == edges).all(axis=1)]
-    start, along = mean[edges[:, 0]], mean[edges[:, 1]] - mean[edges[:, 0]]
-    t = np.clip(((point - start) * along).sum(axis=1) / (along**2).sum(axis=1), 0, 1)
-    best = int(np.argmin(np.linalg.norm(start + t[:, None] * along - point, axis=1)))
-    return edges[best][[0, 1, 1]], np.array([1 - t[best], t[best], 0.0])
+    return edges[(base.symmetry[edges] == edges).all(axis=1)]
 
 
 def main() -> None:
@@ -265,8 +269,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=478)
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "points_mediapipe478.json")
     options = parser.parse_args()
-    if options.data is None or options.task is None:
-        parser.error("--data and --task are needed (or CEPHALON_DATA and CEPHALON_MEDIAPIPE_TASK)")
+    if options.task is None:
+        parser.error("--task is needed (or CEPHALON_MEDIAPIPE_TASK)")
     rng = np.random.default_rng(options.seed)
     base = load_base()
     identity = build_identity(base, rng, count=1000)
