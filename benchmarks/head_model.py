@@ -73,7 +73,9 @@ def main() -> None:
         print(f"{name:34s} {statistics.median(times):9.3f} {times[0]:9.3f} {statistics.median(times) / peer:9.2f}")
     if options.json:
         with open(options.json, "w") as stream:
-            json.dump({"load_s": statistics.median(loads), "ms": {k: statistics.median(v) for k, v in rows.items()}}, stream)
+            json.dump(
+                {"load_s": statistics.median(loads), "ms": {k: statistics.median(v) for k, v in rows.items()}}, stream
+            )
 
 
 if __name__ == "__main__":

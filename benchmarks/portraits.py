@@ -38,7 +38,9 @@ def main() -> int:
     from cephalon.core import CephalonError
     from cephalon.reconstruction import ReconstructOptions, reconstruct, save
 
-    photos = sorted(p for p in options.folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))[: options.limit]
+    photos = sorted(p for p in options.folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))[
+        : options.limit
+    ]
     if not photos:
         print(f"{options.folder}: no photos", file=sys.stderr)
         return 2
@@ -80,7 +82,9 @@ def main() -> int:
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"machine: {platform.processor() or platform.machine()}, {os.cpu_count()} cores, one thread used")
     print(f"portraits: {len(photos)}; reconstructed {len(rows)}, of these converged and plausible {len(good)}")
-    print(f"reprojection, % of the outer eye distance: median {statistics.median(percents):.2f}, worst {percents[-1]:.2f}")
+    print(
+        f"reprojection, % of the outer eye distance: median {statistics.median(percents):.2f}, worst {percents[-1]:.2f}"
+    )
     print("stage           median s    90 % s")
     for stage, values in stages.items():
         values.sort()

@@ -59,7 +59,9 @@ def test_reconstruct_writes_what_it_says(run, demo_files, tmp_path):
 
 def test_json_goes_to_stdout_alone(run, demo_files):
     photo, landmarks = demo_files
-    code, out, _ = run("reconstruct", photo, "--landmarks", landmarks, "-o", "o", "--no-texture", "--no-report", "--json")
+    code, out, _ = run(
+        "reconstruct", photo, "--landmarks", landmarks, "-o", "o", "--no-texture", "--no-report", "--json"
+    )
     assert code == 0
     assert json.loads(out)["measures"]["head breadth"]["mm"] > 100
 
@@ -163,7 +165,9 @@ def test_bad_landmark_files(run, demo_files, tmp_path, text, code):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("option", [("--ipd", "0"), ("--ipd", "nan"), ("--age", "-1"), ("--focal35", "0"), ("--focal35", "inf")])
+@pytest.mark.parametrize(
+    "option", [("--ipd", "0"), ("--ipd", "nan"), ("--age", "-1"), ("--focal35", "0"), ("--focal35", "inf")]
+)
 def test_impossible_numbers(run, demo_files, tmp_path, option):
     photo, landmarks = demo_files
     code, _, err = run("reconstruct", photo, "--landmarks", landmarks, "-o", "out", *option)

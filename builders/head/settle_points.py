@@ -125,7 +125,9 @@ def main() -> None:
     half = [_cut(symmetric_median(rows[start::2], mirror))[smooth] for start in (0, 1)]
     raw = symmetric_median(rows[1::2], mirror)[smooth]
     rms = [float(np.sqrt((x**2).sum(-1).mean())) for x in (raw, raw - half[0])]
-    print(f"{len(rows)} photos; one half settled by the other: mean shift {rms[0]:.2f} mm before, {rms[1]:.2f} mm after")
+    print(
+        f"{len(rows)} photos; one half settled by the other: mean shift {rms[0]:.2f} mm before, {rms[1]:.2f} mm after"
+    )
     shift = _cut(symmetric_median(rows, mirror))
     write_json(
         options.output,

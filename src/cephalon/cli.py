@@ -56,7 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("CEPHALON_DEBUG"):
             raise
-        _say(f"cephalon: a fault of ours ({type(error).__name__}: {error}); set CEPHALON_DEBUG=1 to see where, and please report it")
+        _say(
+            f"cephalon: a fault of ours ({type(error).__name__}: {error}); set CEPHALON_DEBUG=1 to see where, and please report it"
+        )
         return 1
 
 
@@ -82,14 +84,26 @@ def _parser() -> argparse.ArgumentParser:
 
     reconstruct = commands.add_parser("reconstruct", help="photos of one person -> one head")
     reconstruct.add_argument("photos", nargs="+", metavar="PHOTO", help="one or more pictures of the same person")
-    reconstruct.add_argument("--landmarks", nargs="+", metavar="FILE", help="landmark files, one per photo (.json, .pts)")
-    reconstruct.add_argument("--face", type=int, metavar="N", help="which head, from the left, where a photo shows several")
-    reconstruct.add_argument("--ipd", type=float, metavar="MM", help="distance of the pupils, if known: fixes the scale")
+    reconstruct.add_argument(
+        "--landmarks", nargs="+", metavar="FILE", help="landmark files, one per photo (.json, .pts)"
+    )
+    reconstruct.add_argument(
+        "--face", type=int, metavar="N", help="which head, from the left, where a photo shows several"
+    )
+    reconstruct.add_argument(
+        "--ipd", type=float, metavar="MM", help="distance of the pupils, if known: fixes the scale"
+    )
     reconstruct.add_argument("--age", type=float, metavar="YEARS", help="age, if known")
     reconstruct.add_argument("--sex", choices=["female", "male"], help="sex, if known")
     reconstruct.add_argument("--focal35", type=float, metavar="MM", help="35 mm-equivalent focal length of the photos")
-    reconstruct.add_argument("--texture-size", type=int, choices=[512, 1024, 2048], default=1024, metavar="PX",
-                             help="512, 1024 or 2048 (default 1024)")
+    reconstruct.add_argument(
+        "--texture-size",
+        type=int,
+        choices=[512, 1024, 2048],
+        default=1024,
+        metavar="PX",
+        help="512, 1024 or 2048 (default 1024)",
+    )
     reconstruct.add_argument("--no-texture", action="store_true", help="geometry only")
     reconstruct.add_argument("--no-report", action="store_true", help="no overlays and no report.html")
     _output(reconstruct, "out")
@@ -104,8 +118,12 @@ def _parser() -> argparse.ArgumentParser:
     head.add_argument("--age", type=float, metavar="YEARS")
     head.add_argument("--sex", choices=["female", "male"])
     head.add_argument("--seed", type=int, default=None, help="which person; without it, the mean of what you asked for")
-    head.add_argument("--expression", nargs="*", default=[], metavar="NAME=WEIGHT", help="ARKit coefficients, for example jawOpen=0.5")
-    head.add_argument("--sheet", type=Path, metavar="PNG", help="instead of a head: a picture of the model's modes and people")
+    head.add_argument(
+        "--expression", nargs="*", default=[], metavar="NAME=WEIGHT", help="ARKit coefficients, for example jawOpen=0.5"
+    )
+    head.add_argument(
+        "--sheet", type=Path, metavar="PNG", help="instead of a head: a picture of the model's modes and people"
+    )
     head.add_argument("-o", "--output", type=Path, metavar="FILE", help="head.glb or head.obj")
     head.set_defaults(run=_head)
 
@@ -128,7 +146,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _output(parser: argparse.ArgumentParser, default: str) -> None:
-    parser.add_argument("-o", "--output", type=Path, default=Path(default), metavar="DIR", help=f"folder to write (default {default})")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path(default), metavar="DIR", help=f"folder to write (default {default})"
+    )
     parser.add_argument("--force", action="store_true", help="write even if the folder holds other things")
 
 
@@ -197,9 +217,17 @@ def _finish(head: Any, options: argparse.Namespace, *, report: bool, as_json: bo
             f" eye distance, camera {fitted.camera.focal35_mm:.0f} mm equivalent at {fitted.distance_mm / 1000:.2f} m"
             f"{f'; {fitted.reason}' if fitted.reason else ''}"
         )
-    _out("  scale from: " + ", ".join(f"{cue.name} ({cue.value:g} ± {cue.sigma:g} {cue.unit})" for cue in posterior.cues))
+    _out(
+        "  scale from: " + ", ".join(f"{cue.name} ({cue.value:g} ± {cue.sigma:g} {cue.unit})" for cue in posterior.cues)
+    )
     for name, measure in head.measures().items():
-        if name in ("interpupillary distance", "head breadth", "head length", "bizygomatic breadth", "menton-sellion length"):
+        if name in (
+            "interpupillary distance",
+            "head breadth",
+            "head length",
+            "bizygomatic breadth",
+            "menton-sellion length",
+        ):
             low, high = measure.interval(0.9)
             _out(f"  {name}: {measure.mm:.1f} mm, 90 % between {low:.1f} and {high:.1f}")
     where = options.output / ("report.html" if report else "head.glb")

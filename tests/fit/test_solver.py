@@ -1,5 +1,7 @@
 """The elimination photo by photo against one dense solve; bounds; the mode against a general minimiser."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import least_squares

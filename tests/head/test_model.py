@@ -32,7 +32,10 @@ def test_expression_adds_its_shape(model):
 
 def test_posing_is_plain_linear_blend_skinning(model):
     rng = np.random.default_rng(2)
-    identity, rotvecs = rng.standard_normal(model.identity_count), 0.3 * rng.standard_normal((len(model.joint_names), 3))
+    identity, rotvecs = (
+        rng.standard_normal(model.identity_count),
+        0.3 * rng.standard_normal((len(model.joint_names), 3)),
+    )
     neutral = model.vertices(HeadCode(identity=identity))
     positions = model.joints(neutral)
     found = model.vertices(HeadCode(identity=identity, joint_rotvecs=rotvecs))
@@ -78,7 +81,8 @@ def test_samples_follow_what_is_known(model):
     np.testing.assert_allclose(drawn.mean(0), mean, atol=5 / np.sqrt(200))
     assert np.linalg.norm(factor) < np.sqrt(model.identity_count) + 1e-6
     men, women = (
-        model.measure(model.vertices(HeadCode(identity=model.link.condition(age=40, sex=sex)[0]))) for sex in ("male", "female")
+        model.measure(model.vertices(HeadCode(identity=model.link.condition(age=40, sex=sex)[0])))
+        for sex in ("male", "female")
     )
     assert men["head breadth"] > women["head breadth"] + 2
     assert men["menton-sellion length"] > women["menton-sellion length"] + 4

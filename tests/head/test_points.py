@@ -169,9 +169,7 @@ def test_rays_of_many_views_meet_in_the_points():
     views = []
     for yaw in (-40, -15, 10, 35):
         place = Rigid(rotation=pose(yaw, 5, 3), translation=np.array([5.0, -3.0, 800.0]))
-        views.append(
-            View(head=0, camera=camera, camera_from_head=place, landmarks=camera.project(place.apply(truth)))
-        )
+        views.append(View(head=0, camera=camera, camera_from_head=place, landmarks=camera.project(place.apply(truth))))
     np.testing.assert_allclose(triangulate_points(views), truth, atol=1e-6)
     np.testing.assert_allclose(triangulate_points(mirrored_views(views, pairs, 1)), truth * FLIP, atol=1e-6)
 

@@ -116,13 +116,9 @@ def blend(layers: Sequence[Layer], surface: SkinSurface, options: TextureOptions
         right[:, axis] -= np.bincount(i, weights=flow[:, axis], minlength=len(right))
     field = _solve(surface.laplacian_of(weight) + sparse.diags(strength), right)
 
-    gains = [
-        _spread_out(field - layer.log_albedo, layer.confidence > 0.02, surface) for layer in layers
-    ]
+    gains = [_spread_out(field - layer.log_albedo, layer.confidence > 0.02, surface) for layer in layers]
     mirror_gain = _spread_out(field - mean[surface.mirror], (total > 0.02)[surface.mirror], surface)
-    return Blend(
-        log_albedo=field.astype(np.float32), gains=tuple(gains), mirror_gain=mirror_gain, tone=tone
-    )
+    return Blend(log_albedo=field.astype(np.float32), gains=tuple(gains), mirror_gain=mirror_gain, tone=tone)
 
 
 def _solve(matrix: Any, right: Float) -> Float:

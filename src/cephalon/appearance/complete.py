@@ -73,9 +73,7 @@ def compose(
     beneath[mirrored] += mirror_cover[mirrored, None] * (colour - beneath[mirrored])
     own = cover[open_rows, None]
     albedo[open_rows] = albedo[open_rows] * own + beneath * (1 - own)
-    code[open_rows] = np.where(
-        own[:, 0] >= 0.5, code[open_rows], np.where(mirror_cover >= 0.5, photos + 1, photos + 2)
-    )
+    code[open_rows] = np.where(own[:, 0] >= 0.5, code[open_rows], np.where(mirror_cover >= 0.5, photos + 1, photos + 2))
     _turn_inwards(texels, surface, albedo, code, blend, photos + 2)
 
     picture = texels.image(srgb_from_linear(albedo)).reshape(-1, 3)
@@ -109,9 +107,7 @@ def _turn_inwards(
         code[near[share[:, 0] > 0.5]] = completed
 
 
-def _grain(
-    texels: Texels, surface: SkinSurface, albedo: Float32, cover: Float32, options: TextureOptions
-) -> float:
+def _grain(texels: Texels, surface: SkinSurface, albedo: Float32, cover: Float32, options: TextureOptions) -> float:
     """Return the relative sd of the fine structure on the cheeks and the forehead that the photos show."""
     even = (surface.even * (surface.regions["cheeks"] + surface.regions["forehead"]))[texels.corners[:, 0]]
     used = (even > 0.6) & (cover >= 1)

@@ -149,9 +149,7 @@ def _without_holes(good: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return good | small[holes]
 
 
-def _without_islands(
-    good: NDArray[np.bool_], face: NDArray[np.bool_], ears: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
+def _without_islands(good: NDArray[np.bool_], face: NDArray[np.bool_], ears: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Drop small pieces of what looks like skin: gaps between strands of hair, a hand, a shirt of that colour.
 
     A piece apart from the face has to be large to be believed, unless it is an ear.
@@ -323,10 +321,7 @@ class _SkinColour:
         rough = np.log2((texture + 0.015) / (self.texture + 0.015))
         return np.sqrt(luminance**2 + chroma) + np.clip(rough - 1.0, 0, 3), off[..., 0]
 
-
-    def beard(
-        self, linear: Float32, normal: Float32, light: Light, grown: Float32, around_mouth: Float32
-    ) -> Float32:
+    def beard(self, linear: Float32, normal: Float32, light: Light, grown: Float32, around_mouth: Float32) -> Float32:
         """How surely each pixel shows this person's beard, (h, w) in [0, 1].
 
         If a good part of what is `around_mouth` (h, w, 0 to 1) is darker than skin, it is a beard, and what looks alike
@@ -380,9 +375,11 @@ def _consistent(srgb: NDArray[np.uint8], prior: Float32, sure: Float32) -> Float
     )
     scale = 1 / diagonal.ravel()
     solved, _ = cg(
-        matrix, (sure * prior).ravel().astype(np.float64), x0=prior.ravel().astype(np.float64), rtol=3e-3, maxiter=60,
+        matrix,
+        (sure * prior).ravel().astype(np.float64),
+        x0=prior.ravel().astype(np.float64),
+        rtol=3e-3,
+        maxiter=60,
         M=sparse.diags(scale),
     )
     return np.clip(solved, 0, 1).reshape(height, width).astype(np.float32)
-
-

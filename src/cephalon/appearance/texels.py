@@ -77,9 +77,7 @@ def skin_texels(model: HeadModel, size: int) -> Texels:
     gutter, source = _gutter(row_of.reshape(size, size))
     # side of a texel: area on the head over area in the chart, of the faces of the face
     triangles = (surface.operator @ model.mean)[surface.faces]
-    area = 0.5 * np.linalg.norm(
-        np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]), axis=1
-    )
+    area = 0.5 * np.linalg.norm(np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]), axis=1)
     here = surface.regions["face"][surface.faces].min(1) > 0.5
     texels_per_face = np.bincount(face, minlength=len(area))
     return Texels(

@@ -54,9 +54,7 @@ def make_texture(
     surface, texels = skin_surface(model), skin_texels(model, options.size)
     views, masks, weights, layers = [], [], [], []
     for photo, observation, fitted in zip(photos, observations, posterior.photos, strict=True):
-        placed = view(
-            photo, observation, fitted, model, surface, posterior.identity, options, texel_mm=texels.scale
-        )
+        placed = view(photo, observation, fitted, model, surface, posterior.identity, options, texel_mm=texels.scale)
         mask = skin_mask(photo, observation, placed, surface, options)
         weight = vertex_weight(placed, mask, surface, options)
         views.append(placed)

@@ -144,9 +144,7 @@ def view(
     faces = mesh.mesh.faces[shown]
     placed = np.column_stack([grid.place(pixel), points[:, 2]])
     factor = _DEPTH_FACTOR
-    raster = rasterise(
-        placed * (factor, factor, 1.0), faces, int(grid.width * factor), int(grid.height * factor)
-    )
+    raster = rasterise(placed * (factor, factor, 1.0), faces, int(grid.width * factor), int(grid.height * factor))
     seen = _visible(placed[skin] * (factor, factor, 1.0), raster.depth, options.depth_tolerance_mm)
     # the grid's own picture is every second pixel of it
     step = int(factor)

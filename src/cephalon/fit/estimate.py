@@ -15,6 +15,7 @@ from cephalon.fit.options import Cues, FitOptions
 from cephalon.fit.points import EYES, point_model
 from cephalon.fit.posterior import Gaussian, gaussian
 from cephalon.fit.problem import Problem, build_problem
+from cephalon.fit.size import size_factor
 from cephalon.fit.solver import Solution, solve
 from cephalon.fit.terms import group_weights
 from cephalon.fit.unknowns import PhotoState, State
@@ -72,6 +73,18 @@ def fit(
             best = solution
     if best is None:
         raise CephalonError("fit: no start was found")
+    size = size_factor(problem, best, gaussian(problem, best))
+    if size is not None:
+        problem = replace(problem, factors=(*problem.factors, size))
+        again = solve(
+            problem.factors,
+            best.state,
+            problem.layout,
+            problem.free,
+            max_iterations=options.max_iterations,
+            tolerance=options.tolerance,
+        )
+        best = replace(again, iterations=best.iterations + again.iterations)
     return _describe(problem, best, observations, model, options, cues)
 
 

@@ -116,7 +116,9 @@ class HeadModel:
         InputError
             If the file is missing, damaged, too large, or of a format version that this Cephalon does not know.
         """
-        return _packaged() if path is None else _read(Path(path).read_bytes() if Path(path).is_file() else None, str(path))
+        return (
+            _packaged() if path is None else _read(Path(path).read_bytes() if Path(path).is_file() else None, str(path))
+        )
 
     # -- sizes and topology -------------------------------------------------------------------------------------
 
@@ -156,7 +158,11 @@ class HeadModel:
         InputError
             If a name is unknown or a size is wrong.
         """
-        z = np.zeros(self.identity_count) if identity is None else as_array("identity", identity, (self.identity_count,))
+        z = (
+            np.zeros(self.identity_count)
+            if identity is None
+            else as_array("identity", identity, (self.identity_count,))
+        )
         e = None
         if isinstance(expression, Mapping):
             e = np.zeros(len(self.expression_names))
@@ -268,9 +274,7 @@ class HeadModel:
         return measure_all_with_sigma(self, vertices, identity_factor)
 
 
-def joint_transforms(
-    positions: Float, parents: NDArray[np.int32], rotvecs: Float
-) -> tuple[Float, Float]:
+def joint_transforms(positions: Float, parents: NDArray[np.int32], rotvecs: Float) -> tuple[Float, Float]:
     """Return world rotations (j, 3, 3) and offsets (j, 3) of a joint tree: x -> R_j x + o_j for a point bound to joint j.
 
     Parents come before their children. Each joint turns by exp([rotvec]) about its rest position, after its parent.
@@ -306,11 +310,15 @@ def _read(data: bytes | None, name: str) -> HeadModel:
         raise InputError(f"{name}: not a readable head model asset ({error}); get the file anew") from error
     if meta.get("format_version") != FORMAT_VERSION:
         found = meta.get("format_version")
-        raise InputError(f"{name}: head model format {found}, this Cephalon reads format {FORMAT_VERSION}; update one of them")
+        raise InputError(
+            f"{name}: head model format {found}, this Cephalon reads format {FORMAT_VERSION}; update one of them"
+        )
     try:
         n, k = len(arrays["vertices"]), len(arrays["identity_i16"])
         if n > _MOST_VERTICES or k > _MOST_MODES:
-            raise InputError(f"{name}: {n} vertices and {k} modes are more than the bounds {_MOST_VERTICES} and {_MOST_MODES}")
+            raise InputError(
+                f"{name}: {n} vertices and {k} modes are more than the bounds {_MOST_VERTICES} and {_MOST_MODES}"
+            )
         parts_names = [str(x) for x in arrays["part_names"]]
         polygon_is_quad = arrays["polygons"][:, 3] >= 0
         face_starts = np.concatenate([[0], np.cumsum(1 + polygon_is_quad)])
@@ -318,7 +326,9 @@ def _read(data: bytes | None, name: str) -> HeadModel:
         groups = {}
         for part, (v0, v1), (p0, p1) in zip(parts_names, arrays["part_vertices"], arrays["part_polygons"], strict=True):
             faces = slice(int(face_starts[p0]), int(face_starts[p1]))
-            parts[part] = Part(name=part, vertices=slice(int(v0), int(v1)), polygons=slice(int(p0), int(p1)), faces=faces)
+            parts[part] = Part(
+                name=part, vertices=slice(int(v0), int(v1)), polygons=slice(int(p0), int(p1)), faces=faces
+            )
             groups[part] = np.arange(p0, p1, dtype=np.int32)
         topology = Mesh(
             vertices=arrays["vertices"].astype(np.float64),
@@ -333,7 +343,9 @@ def _read(data: bytes | None, name: str) -> HeadModel:
             scale = arrays[f"{key}_scale"].astype(np.float32)[:, None]
             np.multiply(arrays[f"{key}_i16"].reshape(len(scale), -1), scale, out=target)
         flat.flags.writeable = False
-        sets = [key[len("points_") : -len("_face")] for key in arrays if key.startswith("points_") and key.endswith("_face")]
+        sets = [
+            key[len("points_") : -len("_face")] for key in arrays if key.startswith("points_") and key.endswith("_face")
+        ]
         point_sets = {
             s: SurfacePoints(
                 face_index=arrays[f"points_{s}_face"],
@@ -350,7 +362,8 @@ def _read(data: bytes | None, name: str) -> HeadModel:
         )
         weights = arrays["skinning_weights"].astype(np.float32)
         regions = {
-            str(r): w.astype(np.float32) / 255 for r, w in zip(arrays["region_names"], arrays["region_weights"], strict=True)
+            str(r): w.astype(np.float32) / 255
+            for r, w in zip(arrays["region_names"], arrays["region_weights"], strict=True)
         }
         joint_basis = np.zeros((len(joint_names), k, 3))
         rows, columns, values = joint_weights

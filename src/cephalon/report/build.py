@@ -122,9 +122,7 @@ def sigma_map(head: Head) -> SigmaMap:
 
 def _provenance(texture: Texture) -> ProvenanceMap:
     step = max(1, texture.provenance.shape[0] // MAP_PX)
-    return ProvenanceMap.of_codes(
-        texture.provenance[::step, ::step], texture.provenance_names, shares=texture.shares()
-    )
+    return ProvenanceMap.of_codes(texture.provenance[::step, ::step], texture.provenance_names, shares=texture.shares())
 
 
 def _photo_rows(head: Head, overlays: list[Image]) -> tuple[PhotoRow, ...]:

@@ -67,7 +67,9 @@ def document(head: Head, files: Mapping[str, Any]) -> dict[str, Any]:
             "size_px": texture.albedo_srgb.shape[0],
             "provenance": {
                 name: {"share": texture.shares().get(name, 0.0), "colour_srgb": list(colour)}
-                for name, colour in zip(texture.provenance_names, provenance_colours(texture.provenance_names), strict=True)
+                for name, colour in zip(
+                    texture.provenance_names, provenance_colours(texture.provenance_names), strict=True
+                )
             },
             "iris_srgb": {side: c.tolist() for side, c in zip(("left", "right"), texture.iris_srgb, strict=True)},
             "iris_seen": {side: bool(s) for side, s in zip(("left", "right"), texture.iris_seen, strict=True)},
@@ -136,7 +138,9 @@ def posterior_bytes(head: Head) -> bytes:
         for name, array in arrays.items():
             part = io.BytesIO()
             np.lib.format.write_array(part, np.ascontiguousarray(array), allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), part.getvalue(), zipfile.ZIP_DEFLATED)
+            archive.writestr(
+                zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), part.getvalue(), zipfile.ZIP_DEFLATED
+            )
     return buffer.getvalue()
 
 
@@ -172,7 +176,9 @@ def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             if sum(entry.file_size for entry in archive.infolist()) > _MOST_ARRAY_BYTES:
-                raise InputError(f"{path}: holds more than {_MOST_ARRAY_BYTES // 2**20} MB; this is not a file of Cephalon")
+                raise InputError(
+                    f"{path}: holds more than {_MOST_ARRAY_BYTES // 2**20} MB; this is not a file of Cephalon"
+                )
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:

@@ -195,6 +195,4 @@ _OTHER_COLOURS = {"outside": (24, 26, 28), "mirrored": (142, 192, 208), "complet
 def provenance_colours(names: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
     """Return one sRGB colour per source: fixed ones for "outside", "mirrored", "completed"; the photos take turns."""
     photos = [name for name in names if name not in _OTHER_COLOURS]
-    return tuple(
-        _OTHER_COLOURS.get(name) or _PHOTO_COLOURS[photos.index(name) % len(_PHOTO_COLOURS)] for name in names
-    )
+    return tuple(_OTHER_COLOURS.get(name) or _PHOTO_COLOURS[photos.index(name) % len(_PHOTO_COLOURS)] for name in names)
