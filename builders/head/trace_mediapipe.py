@@ -259,12 +259,9 @@ def midline_edges(base: HeadBase) -> NDArray[np.int32]:
 def main() -> None:
     """Draw portraits, run the landmarker, place the points, write the JSON file."""
     parser = argparse.ArgumentParser(description="Find MediaPipe's landmarks on the head's topology.")
-    parser.add_argument(
-        "--data", type=Path, default=os.environ.get("CEPHALON_DATA"), help="folder of the portraits' data"
-    )
-    parser.add_argument(
-        "--task", type=Path, default=os.environ.get("CEPHALON_MEDIAPIPE_TASK"), help="face_landmarker.task"
-    )
+    task = os.environ.get("CEPHALON_MEDIAPIPE_TASK")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the portraits' data")
+    parser.add_argument("--task", type=Path, default=task, help="the landmarker file; default CEPHALON_MEDIAPIPE_TASK")
     parser.add_argument("--people", type=int, default=60)
     parser.add_argument("--seed", type=int, default=478)
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "points_mediapipe478.json")
