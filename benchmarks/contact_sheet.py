@@ -69,7 +69,8 @@ def main() -> int:
             print(photo.name, file=sys.stderr)
         except CephalonError as error:
             print(f"left out: {error}", file=sys.stderr)
-    rows = [sum(cells[i : i + options.columns], []) for i in range(0, len(cells), options.columns)]
+    step = options.columns
+    rows = [[cell for cells_of in cells[i : i + step] for cell in cells_of] for i in range(0, len(cells), step)]
     Image.fromarray(side_by_side(rows)).save(options.output, quality=88)
     return 0
 

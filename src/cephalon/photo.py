@@ -254,8 +254,9 @@ def _decode(file: BinaryIO, head: bytes, name: str, sha256: str, max_pixels: int
             f"{SMALLEST_SIDE} x {SMALLEST_SIDE} px"
         )
     notes = []
-    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
-        notes.append(f"an animation of {image.n_frames} frames; the first one was taken")
+    frames = getattr(image, "n_frames", 1)
+    if image.format != "MPO" and frames > 1:
+        notes.append(f"an animation of {frames} frames; the first one was taken")
         image.seek(0)
     orientation, camera = _exif(image)
     focal35_mm, focal_note = _focal35(camera, width, height)
@@ -419,12 +420,13 @@ def _srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str |
     ignored = approximate or "its colour profile could not be used and was ignored"
     try:
         source = ImageCms.ImageCmsProfile(BytesIO(profile))
-        space = source.profile.xcolor_space.strip()
+        facts: Any = source.profile
+        space = facts.xcolor_space.strip()
         if space == "RGB" and image.mode == "L":
             image = image.convert("RGB")
         if {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK"}.get(space) != image.mode:
             return image.convert("RGB"), ignored
-        if (source.profile.profile_description or "").startswith("sRGB"):
+        if (facts.profile_description or "").startswith("sRGB"):
             return (image if image.mode == "RGB" else image.convert("RGB")), None
         intent = ImageCms.Intent.PERCEPTUAL if image.mode == "CMYK" else ImageCms.Intent.RELATIVE_COLORIMETRIC
         converted = ImageCms.profileToProfile(

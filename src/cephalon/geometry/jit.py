@@ -118,9 +118,9 @@ def _cache_in_temporary_folder() -> Iterator[None]:
     private = user is None or (facts.st_uid == user and not facts.st_mode & 0o077)
     if not stat.S_ISDIR(facts.st_mode) or not private:
         raise OSError(f"{folder} is not a private folder")
-    earlier = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder)
+    earlier = numba.config.CACHE_DIR  # pyright: ignore
+    numba.config.CACHE_DIR = str(folder)  # pyright: ignore
     try:
         yield
     finally:
-        numba.config.CACHE_DIR = earlier
+        numba.config.CACHE_DIR = earlier  # pyright: ignore

@@ -98,6 +98,7 @@ def render(
     big = camera.scaled(supersample) if supersample > 1 else camera
     points = camera_from_head.apply(mesh.vertices)
     normals = vertex_normals(points, mesh.faces)
+    faces_uv, table = mesh.faces_uv, mesh.uv
     part_of_face = np.zeros(len(mesh.faces), dtype=np.int32)
     for i, part in enumerate(parts.values()):
         part_of_face[part.faces] = i
@@ -124,8 +125,8 @@ def render(
         base = np.tile(np.asarray(CLAY, dtype=np.float32), (len(face), 1))
         opacity = np.ones(len(face), dtype=np.float32)
         gloss = np.full(len(face), 0.04, dtype=np.float32)
-        if looks is not None:
-            uv = interpolate(raster, mesh.faces_uv[chosen], mesh.uv.astype(np.float32))[hit]
+        if looks is not None and faces_uv is not None and table is not None:
+            uv = interpolate(raster, faces_uv[chosen], table.astype(np.float32))[hit]
             for name in layer:
                 here = part_of_face[face] == names.index(name)
                 if here.any() and name in looks:
@@ -149,7 +150,9 @@ def _reduced(image: NDArray[np.float32], factor: int, camera: Camera) -> NDArray
     return blocks / np.float32(factor * factor)
 
 
-def _look_colour(look: PartLook, image: Image | None, uv: Float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _look_colour(
+    look: PartLook, image: Image | None, uv: NDArray[np.floating]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     factor = np.asarray(look.base_color_linear, dtype=np.float32)
     if image is None:
         return np.tile(factor[:3], (len(uv), 1)), np.full(len(uv), factor[3], dtype=np.float32)
