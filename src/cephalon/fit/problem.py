@@ -313,8 +313,8 @@ def _camera_factor(p: int, observation: Observation, layout: Layout, options: Fi
     )
 
 
-_READ_SIGMA = 0.5
-"""A coefficient read with a smaller sd counts as read; a larger one says nothing."""
+_READ_SIGMA = 0.25
+"""A coefficient read with a smaller sd counts as read: it is not also held to be sparse."""
 
 
 def _expression_factors(

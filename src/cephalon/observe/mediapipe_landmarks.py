@@ -26,13 +26,22 @@ _UNREAD_SIGMA = 1.0
 # On 131 portraits, relaxed and smiling: scores that stayed at 0 whatever the face did say nothing (as does tongueOut,
 # which the landmarker does not have); eyeSquint stood at 0.4 in the median; the sideways and drooping ones hardly ever
 # answer.
-_EXPRESSION_SIGMAS = {
-    "jawOpen": 0.05, "eyeBlinkLeft": 0.15, "eyeBlinkRight": 0.15, "eyeSquintLeft": 0.35, "eyeSquintRight": 0.35,
-    "jawLeft": 0.3, "jawRight": 0.3, "mouthLeft": 0.3, "mouthRight": 0.3, "mouthFrownLeft": 0.3, "mouthFrownRight": 0.3,
-    "mouthDimpleLeft": 0.3, "mouthDimpleRight": 0.3,
-} | dict.fromkeys(
-    ("jawForward", "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "noseSneerLeft", "noseSneerRight"), _UNREAD_SIGMA
+# Brows, squint, pucker and the like stand at 0.3 to 0.6 on many faces at rest, by the build of brow and lips.
+_VAGUE_SIGMA = 0.35
+_VAGUE_SIDED = (
+    "browDown", "browOuterUp", "eyeSquint", "eyeWide", "eyeLookUp", "eyeLookDown", "eyeLookIn", "eyeLookOut", "jaw",
+    "mouth", "mouthFrown", "mouthDimple", "mouthPress",
 )  # fmt: skip
+_VAGUE = (
+    *(name + side for name in _VAGUE_SIDED for side in ("Left", "Right")), "browInnerUp", "mouthPucker",
+    "mouthFunnel", "mouthShrugUpper", "mouthShrugLower", "mouthRollUpper", "mouthRollLower",
+)  # fmt: skip
+_SILENT = ("jawForward", "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "noseSneerLeft", "noseSneerRight")
+_EXPRESSION_SIGMAS = (
+    {"jawOpen": 0.05, "eyeBlinkLeft": 0.15, "eyeBlinkRight": 0.15}
+    | dict.fromkeys(_VAGUE, _VAGUE_SIGMA)
+    | dict.fromkeys(_SILENT, _UNREAD_SIGMA)
+)
 _SHUT = 0.6
 """From this eyeBlink score on the iris is behind the lid."""
 
