@@ -26,7 +26,7 @@ Image = NDArray[np.uint8]
 
 OVERLAY_PX = 1024
 PHOTO_PX = 1024
-TURNTABLE_PX = 320
+TURNTABLE_PX = 240
 MAP_PX = 512
 HIGHLIGHTS = ("interpupillary distance", "head breadth", "head length", "head circumference")
 _LICENCES = (
