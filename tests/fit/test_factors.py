@@ -25,7 +25,7 @@ def problem(model):
     points = replace(first.points[0], common_sigma_px=2.0)
     second = see(model, truth, rng=rng, set_name="ibug68").observation
     observations = [replace(first, points=(points, second.points[0])), second]
-    options = FitOptions(radial=True, contour=False)
+    options = FitOptions(radial=True)
     cues = Cues(ipd_mm=60.0, age_years=30, sex="female")
     problem = build_problem(observations, model, options, cues)
     poses = tuple(_poses(problem, observations[p], p, options)[0] for p in range(2))

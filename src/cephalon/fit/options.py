@@ -27,7 +27,6 @@ class FitOptions:
         longer tail of common parts than the table holds. The product of both is stated in the result.
     residual_scale : factor on the model's `residual_mm` (what the identity space cannot represent); 0 for heads
         that were sampled from the model itself.
-    contour : let points of the face's outline slide to where the outline is seen when the head is turned.
 
     Expression
     ----------
@@ -63,7 +62,6 @@ class FitOptions:
     tempering: float = 1.0
     claim_tempering: float = 2.0
     residual_scale: float = 1.0
-    contour: bool = True
 
     expression_mean: float = 0.12
     expression_sigma: float = 0.7
@@ -89,7 +87,7 @@ class FitOptions:
     def __post_init__(self) -> None:
         for item in fields(self):
             value = getattr(self, item.name)
-            if item.name in ("radial", "contour"):
+            if item.name == "radial":
                 continue
             if item.name == "modes":
                 if value is not None and not (isinstance(value, int) and value >= 1):
