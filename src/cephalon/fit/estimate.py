@@ -27,6 +27,8 @@ Float = NDArray[np.float64]
 # Shares of the prior's variance in the landmarks' noise in the first steps: the mean head is far from its points
 # at first, and a Student-t would call the person an outlier.
 _SLACK = (0.3, 0.03)
+# Nats at which the first solution is near enough to count what the landmarks determine; the second goes on from there.
+_ROUGH = 0.3
 _EYE_CORNERS = ("now7", 0, 3)
 
 
@@ -66,14 +68,14 @@ def fit(
             problem.layout,
             problem.free,
             max_iterations=options.max_iterations,
-            tolerance=options.tolerance,
+            tolerance=max(options.tolerance, _ROUGH),
             slack=_SLACK,
         )
         if best is None or solution.energy < best.energy:
             best = solution
     if best is None:
         raise CephalonError("fit: no start was found")
-    size = size_factor(problem, best, gaussian(problem, best))
+    size = size_factor(problem, best)
     if size is not None:
         problem = replace(problem, factors=(*problem.factors, size))
         again = solve(

@@ -112,7 +112,7 @@ class LandmarkFactor:
         """Return whitened residuals (m, 2) and their Jacobian by all shared and own unknowns."""
         own, layout, whitening = state.photos[self.photo], self.layout, self._whitening()
         camera = own.camera(*self.size)
-        points, basis, by_gaze = self.points.jacobian(self._weights(state), own.gaze)
+        points, of_eyes, by_gaze = self.points.jacobian(self._weights(state), own.gaze)
         turned = (points - own.pivot) @ own.rotation.T
         pivot = own.pivot_in_camera
         in_camera = turned + pivot
@@ -123,10 +123,11 @@ class LandmarkFactor:
         k, m = layout.modes, len(pixels)
         s = layout.shared
         jacobian = np.zeros((m, 2, s + layout.photo(self.photo)))
-        coefficients = across @ basis
+        rows = self.points.eye_rows
+        coefficients = across @ self.points.basis
+        coefficients[rows] = across[rows] @ of_eyes
         jacobian[:, :, :k] = coefficients[:, :, :k]
         jacobian[:, :, s : s + layout.expressions] = coefficients[:, :, k:]
-        rows = self.points.eye_rows
         if len(rows):
             jacobian[rows, :, s + layout.gaze.start : s + layout.gaze.stop] = across[rows] @ by_gaze
         jacobian[:, :, s + layout.rotation.start : s + layout.rotation.stop] = -d_point @ skew(turned)
@@ -302,7 +303,9 @@ class IrisFactor:
 
     def _in_camera(self, state: State) -> tuple[Float, Float, Float, Float]:
         own = state.photos[self.photo]
-        points, basis, by_gaze = self.points.jacobian(np.concatenate([state.identity, own.expression]), own.gaze)
+        points, of_eyes, by_gaze = self.points.jacobian(np.concatenate([state.identity, own.expression]), own.gaze)
+        basis = self.points.basis.copy()
+        basis[self.points.eye_rows] = of_eyes
         turned = (points - own.pivot) @ own.rotation.T
         all_gaze = np.zeros((len(points), 3, 4))
         all_gaze[self.points.eye_rows] = by_gaze
@@ -317,7 +320,9 @@ class IrisFactor:
 
     def residual(self, state: State) -> tuple[Float, float | None]:
         """Return log(predicted / measured) in units of sigma."""
-        return self._residual(state, self._in_camera(state)[1]), self.nu
+        own = state.photos[self.photo]
+        points = self.points.positions(np.concatenate([state.identity, own.expression]), own.gaze)
+        return self._residual(state, own.camera_from_head().apply(points)[:, 2]), self.nu
 
     def terms(self, state: State) -> Terms:
         """Return it with its Jacobian."""

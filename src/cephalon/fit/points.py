@@ -76,35 +76,35 @@ class PointModel:
     def _eye_turn(self, points: Float, weights: Float, gaze: Float) -> Float:
         joints = self._joints(weights)
         turned = np.zeros_like(points)
-        for eye in range(2):
-            change = rotation_from_rotvec(np.append(gaze[eye], 0.0)) - np.eye(3)
+        changes = rotation_from_rotvec(np.column_stack([gaze, np.zeros(2)])) - np.eye(3)
+        for eye, change in enumerate(changes):
             turned += self.eye_weight[:, eye, None] * ((points - joints[eye]) @ change.T)
         return turned
 
     def jacobian(self, weights: Float, gaze: Float) -> tuple[Float, Float, Float]:
-        """Return positions (m, 3), their derivative by coefficients (m, 3, k + b), of `eye_rows` by gaze (r, 3, 4)."""
+        """Return positions (m, 3) and, of `eye_rows`, the derivative by coefficients (r, 3, k + b) and gaze (r, 3, 4).
+
+        The derivative of all other rows by the coefficients is `basis`.
+        """
         points = self.mean + (self.basis.reshape(-1, self.basis.shape[2]) @ weights).reshape(-1, 3)
         by_gaze = np.zeros((len(self.eye_rows), 3, 4))
         if not len(self.eye_rows):
-            return points, self.basis, by_gaze
+            return points, self.basis[:0], by_gaze
         joints = self._joints(weights)
         rest = points[self.eye_rows]
-        basis, turn = self.basis, np.zeros_like(rest)
-        if gaze.any():
-            basis = self.basis.copy()
-        for eye in range(2):
-            rotvec = np.append(gaze[eye], 0.0)
+        still = self.basis[self.eye_rows]
+        basis, turn = still.copy(), np.zeros_like(rest)
+        rotvecs = np.column_stack([gaze, np.zeros(2)])
+        derivatives, changes = rotation_jacobian(rotvecs), rotation_from_rotvec(rotvecs) - np.eye(3)
+        for eye, change in enumerate(changes):
             weight = self.eye_weight[:, eye, None]
             arm = rest - joints[eye]
-            derivative = rotation_jacobian(rotvec)
-            by_turn = np.einsum("abw,rb->raw", derivative[..., :2], arm)
+            by_turn = np.einsum("abw,rb->raw", derivatives[eye, :, :, :2], arm)
             by_gaze[:, :, 2 * eye : 2 * eye + 2] = weight[..., None] * by_turn
-            if gaze.any():
-                change = rotation_from_rotvec(rotvec) - np.eye(3)
-                turn += weight * (arm @ change.T)
-                moved = np.einsum("ab,rbc->rac", change, self.basis[self.eye_rows])
-                moved[:, :, : self.modes] -= change @ self.eye_basis[eye]
-                basis[self.eye_rows] += weight[..., None] * moved
+            turn += weight * (arm @ change.T)
+            moved = change @ still
+            moved[:, :, : self.modes] -= change @ self.eye_basis[eye]
+            basis += weight[..., None] * moved
         points[self.eye_rows] += turn
         return points, basis, by_gaze
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
+from cephalon.fit.factors import LandmarkFactor
 from cephalon.fit.problem import Problem
 from cephalon.fit.solver import Solution, System, at_bound, normal_equations
 from cephalon.fit.unknowns import Layout
@@ -35,20 +36,39 @@ class Gaussian:
     disagreement: tuple[float, ...]
 
 
-def gaussian(problem: Problem, solution: Solution, free: Sequence[NDArray[np.bool_]] | None = None) -> Gaussian:
-    """Return the Laplace approximation at the solver's mode; `free` as given to the solver, by default the problem's."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Marginal:
+    """The normal equations at a mode with the photos' own unknowns eliminated: (s, s) precision of the shared ones."""
+
+    system: System
+    blocks: list[_OwnBlock]
+    precision: Float
+    factor: tuple[Float, bool]
+
+    def identity_precision(self, modes: int) -> Float:
+        """Return the (k, k) marginal precision of the identity, the iris eliminated as well."""
+        own, iris = self.precision[:modes, :modes], self.precision[:modes, modes]
+        return own - np.outer(iris, iris) / self.precision[modes, modes]
+
+
+def _marginal(problem: Problem, solution: Solution, free: Sequence[NDArray[np.bool_]]) -> _Marginal:
     state, layout = solution.state, problem.layout
-    free = problem.free if free is None else free
     system = normal_equations(solution.factors, state, layout, exact=True)
     blocks = [_own_block(system, layout, solution, p, free[p]) for p in range(len(state.photos))]
     precision = system.shared.copy()
     for block in blocks:
         precision -= block.cross @ cho_solve(block.factor, block.cross.T, check_finite=False)
     precision = (precision + precision.T) / 2
-    k = layout.modes
-    identity = precision[:k, :k] - np.outer(precision[:k, k], precision[k, :k]) / precision[k, k]
-    upper = np.linalg.cholesky(identity).T
-    shared = cho_factor(precision, lower=True, check_finite=False)
+    factor = cho_factor(precision, lower=True, check_finite=False)
+    return _Marginal(system=system, blocks=blocks, precision=precision, factor=factor)
+
+
+def gaussian(problem: Problem, solution: Solution, free: Sequence[NDArray[np.bool_]] | None = None) -> Gaussian:
+    """Return the Laplace approximation at the solver's mode; `free` as given to the solver, by default the problem's."""
+    layout = problem.layout
+    around = _marginal(problem, solution, problem.free if free is None else free)
+    blocks, precision, shared = around.blocks, around.precision, around.factor
+    upper = np.asarray(np.linalg.cholesky(around.identity_precision(layout.modes)).T, dtype=np.float64)
     focal = []
     for block in blocks:
         unit = (block.use == layout.focal).astype(float)
@@ -65,13 +85,41 @@ def gaussian(problem: Problem, solution: Solution, free: Sequence[NDArray[np.boo
     )
 
 
+def determined_directions(problem: Problem, solution: Solution) -> float:
+    """Return how many directions of identity, and of expression in all photos, the landmarks determine.
+
+    The trace of 1 - C P over these unknowns: C their covariance at the mode, P the precision that they have without
+    landmarks. A direction that only its prior holds counts 0, one that only landmarks hold counts 1.
+    """
+    layout, k = problem.layout, problem.layout.modes
+    around = _marginal(problem, solution, problem.free)
+    others = [factor for factor in solution.factors if not isinstance(factor, LandmarkFactor)]
+    prior = normal_equations(others, solution.state, layout, exact=True)
+    unit = np.eye(len(around.precision))[:, :k]
+    covariance = cho_solve(around.factor, unit, check_finite=False)[:k]
+    total = k - float((covariance * prior.shared[:k, :k]).sum())
+    for p, block in enumerate(around.blocks):
+        places = np.flatnonzero(block.use < layout.expressions)
+        own = block.use[places]
+        unit = np.zeros((len(block.use), len(places)))
+        unit[places, np.arange(len(places))] = 1.0
+        alone = cho_solve(block.factor, unit, check_finite=False)
+        # the joint covariance of the photo's expression: alone, and through the shared unknowns
+        through = block.cross @ alone
+        joint = alone[places] + through.T @ cho_solve(around.factor, through, check_finite=False)
+        precision = prior.own[p][np.ix_(own, own)] + np.diag(block.wall[places])
+        total += len(places) - float((joint * precision).sum())
+    return max(total, 0.0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _OwnBlock:
-    """The free unknowns of one photo: their places, Cholesky factor, and coupling to the shared ones."""
+    """The free unknowns of one photo: their places, Cholesky factor, coupling to the shared ones, walls."""
 
     use: NDArray[np.intp]
     factor: tuple[Float, bool]
     cross: Float
+    wall: Float
 
 
 def _own_block(system: System, layout: Layout, solution: Solution, p: int, free: NDArray[np.bool_]) -> _OwnBlock:
@@ -82,10 +130,11 @@ def _own_block(system: System, layout: Layout, solution: Solution, p: int, free:
     """
     own, gradient = system.own[p].copy(), system.own_gradient[p]
     stuck = at_bound(system, solution.state, layout, p)
-    own[np.diag_indices_from(own)] += np.where(stuck, gradient**2, 0.0) + _LEAST_PRECISION
+    wall = np.where(stuck, gradient**2, 0.0)
+    own[np.diag_indices_from(own)] += wall + _LEAST_PRECISION
     use = np.flatnonzero(free)
     factor = cho_factor(own[np.ix_(use, use)], lower=True, check_finite=False)
-    return _OwnBlock(use=use, factor=factor, cross=system.cross[p][:, use])
+    return _OwnBlock(use=use, factor=factor, cross=system.cross[p][:, use], wall=wall[use])
 
 
 def _disagreement(problem: Problem, solution: Solution, precision: Float) -> tuple[float, ...]:

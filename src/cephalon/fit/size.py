@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cephalon.fit.factors import LandmarkFactor, LinearFactor
-from cephalon.fit.posterior import Gaussian
+from cephalon.fit.posterior import determined_directions
 from cephalon.fit.problem import Problem
 from cephalon.fit.solver import Solution
 
@@ -24,11 +24,12 @@ _WEAK = 1e-2
 """sd^-1 of the parabola that stands for the linear term: its own curvature is 1e-4, against 1 of the prior."""
 
 
-def size_factor(problem: Problem, solution: Solution, around: Gaussian) -> LinearFactor | None:
+def size_factor(problem: Problem, solution: Solution) -> LinearFactor | None:
     """Return the factor -k log s, linearised in the identity; None without landmarks.
 
-    k = trace(1 - C_post C_prior^-1) counts the directions of identity that the landmarks determine; s is the root of
-    the summed squared distances of all landmarks' surface points from their centre.
+    k counts the directions of identity and of expression that the landmarks determine (`determined_directions`): the
+    millimetres of a smile shrink with the head just as those of a nose do. s is the root of the summed squared
+    distances of all landmarks' surface points from their centre.
     """
     landmarks = [f for f in solution.factors if isinstance(f, LandmarkFactor)]
     modes = problem.layout.modes
@@ -45,12 +46,7 @@ def size_factor(problem: Problem, solution: Solution, around: Gaussian) -> Linea
     steepness = float(np.linalg.norm(slope))
     if not steepness > 0:
         return None
-    factor = np.linalg.inv(around.sqrt_precision)
-    covariance = factor @ factor.T
-    if problem.prior_factor is not None:
-        inverse = np.linalg.pinv(problem.prior_factor[:modes])
-        covariance = inverse @ covariance @ inverse.T
-    determined = max(float(len(covariance) - np.trace(covariance)), 0.0)
+    determined = determined_directions(problem, solution)
     # (a x - c / a)^2 / 2 has the slope -c at 0 and the small curvature a^2
     return LinearFactor(
         photo=None,
