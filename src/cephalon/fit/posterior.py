@@ -67,7 +67,7 @@ def gaussian(problem: Problem, solution: Solution, free: Sequence[NDArray[np.boo
     """Return the Laplace approximation at the solver's mode; `free` as given to the solver, by default the problem's."""
     layout = problem.layout
     around = _marginal(problem, solution, problem.free if free is None else free)
-    blocks, precision, shared = around.blocks, around.precision, around.factor
+    blocks, shared = around.blocks, around.factor
     upper = np.asarray(np.linalg.cholesky(around.identity_precision(layout.modes)).T, dtype=np.float64)
     focal = []
     for block in blocks:
@@ -81,7 +81,7 @@ def gaussian(problem: Problem, solution: Solution, free: Sequence[NDArray[np.boo
     return Gaussian(
         sqrt_precision=upper,
         focal_sigma=tuple(focal),
-        disagreement=_disagreement(problem, solution, precision) if len(blocks) > 1 else (0.0,),
+        disagreement=_disagreement(around, layout.modes) if len(blocks) > 1 else (0.0,),
     )
 
 
@@ -137,29 +137,26 @@ def _own_block(system: System, layout: Layout, solution: Solution, p: int, free:
     return _OwnBlock(use=use, factor=factor, cross=system.cross[p][:, use], wall=wall[use])
 
 
-def _disagreement(problem: Problem, solution: Solution, precision: Float) -> tuple[float, ...]:
+def _disagreement(around: _Marginal, k: int) -> tuple[float, ...]:
     """Return for each photo the chi-square between its identity and the others', over its expectation.
 
     With L_p the information of photo p on the shared unknowns, g_p its slope at the joint mode and L the precision
     of all: without p the mode moves by (L - L_p)^-1 g_p, alone p's moves by -L_p^+ g_p. The distance between both
     is judged in the directions that p itself sees (information above 1, the prior's own).
     """
-    layout = problem.layout
-    k = layout.modes
     found = []
-    for p in range(len(problem.free)):
-        system = normal_equations(solution.factors, solution.state, layout, exact=True, only=p)
-        block = _own_block(system, layout, solution, p, problem.free[p])
-        together = cho_solve(block.factor, np.column_stack([block.cross.T, system.own_gradient[p][block.use]]))
-        own = (system.shared - block.cross @ together[:, :-1])[:k, :k]
-        slope = (system.shared_gradient - block.cross @ together[:, -1])[:k]
+    for p, block in enumerate(around.blocks):
+        right = np.column_stack([block.cross.T, around.system.own_gradient[p][block.use]])
+        together = cho_solve(block.factor, right, check_finite=False)
+        own = (around.system.of_photo[p] - block.cross @ together[:, :-1])[:k, :k]
+        slope = (around.system.of_photo_gradient[p] - block.cross @ together[:, -1])[:k]
         values, vectors = np.linalg.eigh((own + own.T) / 2)
         seen = values > 1.0
         if not seen.any():
             found.append(0.0)
             continue
         axes, information = vectors[:, seen], values[seen]
-        others = precision[:k, :k] - (own + own.T) / 2
+        others = around.precision[:k, :k] - (own + own.T) / 2
         values, vectors = np.linalg.eigh(others)
         inverse = (vectors / np.maximum(values, 0.5)) @ vectors.T  # the prior alone gives 1
         apart = axes.T @ (inverse @ slope) + (axes.T @ slope) / information

@@ -73,7 +73,7 @@ class Problem:
     ----------
     factors : every factor.
     landmarks : per photo, those that are landmarks (also in `factors`).
-    free : per photo, which of its unknowns are estimated.
+    free : per photo, which of its unknowns are estimated (the smooth error always is).
     focal_px : per photo, the prior's median.
     prior_mean, prior_factor : identity ~ N(mean, factor factor^T) before any photo; None for the unit matrix.
     covariates : names of what is known of the person and moved that prior.
@@ -132,7 +132,7 @@ def build_problem(observations: Sequence[Observation], model: HeadModel, options
         factors += _gaze_factors(p, layout, options)
         s, q = layout.shared, layout.photo(p)
         factors.append(_linear(p, "field", np.eye(fields[p]), slice(s + layout.field.start, s + q)))
-        mask = np.ones(q, dtype=bool)
+        mask = np.ones(layout.own, dtype=bool)
         mask[layout.gaze] = sees_eyes
         mask[layout.radial] = options.radial
         free.append(mask)

@@ -87,11 +87,15 @@ def gauss_newton(terms: Terms, *, exact: bool = False) -> tuple[Float, Float]:
         return terms.residual.reshape(-1), terms.jacobian
     root = np.sqrt(group_weights(terms.residual, terms.nu))
     residual = root[:, None] * terms.residual
-    jacobian = terms.jacobian.reshape(g, d, -1) * root[:, None, None]
+    jacobian = terms.jacobian.reshape(g, d, -1)
     if exact:
+        # along the residual the curvature is (nu - r^2) / (nu + r^2) of the bound; J shrinks there and r grows
         square = np.einsum("gd,gd->g", terms.residual, terms.residual)
-        shrink = 1 - np.sqrt(np.clip((terms.nu - square) / (terms.nu + square), 0.1, None))
+        less = np.sqrt(np.clip((terms.nu - square) / (terms.nu + square), 0.1, None))
         unit = terms.residual / np.sqrt(np.maximum(square, 1e-30))[:, None]
-        along = np.einsum("gd,gdc->gc", unit, jacobian)
-        jacobian -= (shrink[:, None] * unit)[:, :, None] * along[:, None, :]
+        left = np.eye(d) - (1 - less)[:, None, None] * unit[:, :, None] * unit[:, None, :]
+        jacobian = (root[:, None, None] * left) @ jacobian
+        residual = residual / less[:, None]
+    else:
+        jacobian = root[:, None, None] * jacobian
     return residual.reshape(-1), jacobian.reshape(g * d, -1)
