@@ -86,6 +86,20 @@ class LandmarkFactor:
             covariance = covariance + slack * (across @ self.prior_covariance @ across.transpose(0, 2, 1))
         return replace(self, whitening=inverse_square_root(covariance))
 
+    def thinned(self, most: int) -> LandmarkFactor:
+        """Return the factor of evenly picked rows, at most that many."""
+        rows = np.linspace(0, len(self.points) - 1, min(most, len(self.points))).round().astype(int)
+        return replace(
+            self,
+            rows=self.rows[rows],
+            points=self.points.take(rows),
+            position=self.position[rows],
+            covariance=self.covariance[rows],
+            field=self.field[rows],
+            prior_covariance=self.prior_covariance[rows],
+            whitening=None if self.whitening is None else self.whitening[rows],
+        )
+
     def widened(self, times: float) -> LandmarkFactor:
         """Return the held factor with `times` the covariance, smooth part and model residual included."""
         root = float(np.sqrt(times))

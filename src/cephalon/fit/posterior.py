@@ -12,7 +12,8 @@ from scipy.linalg import cho_factor, cho_solve
 from cephalon.fit.factors import LandmarkFactor
 from cephalon.fit.problem import Problem
 from cephalon.fit.solver import Solution, System, at_bound, normal_equations
-from cephalon.fit.unknowns import Layout
+from cephalon.fit.terms import Factor
+from cephalon.fit.unknowns import Layout, State
 
 Float = NDArray[np.float64]
 
@@ -51,10 +52,11 @@ class _Marginal:
         return own - np.outer(iris, iris) / self.precision[modes, modes]
 
 
-def _marginal(problem: Problem, solution: Solution, free: Sequence[NDArray[np.bool_]]) -> _Marginal:
-    state, layout = solution.state, problem.layout
-    system = normal_equations(solution.factors, state, layout, exact=True)
-    blocks = [_own_block(system, layout, solution, p, free[p]) for p in range(len(state.photos))]
+def _marginal(
+    factors: Sequence[Factor], state: State, layout: Layout, free: Sequence[NDArray[np.bool_]]
+) -> _Marginal:
+    system = normal_equations(factors, state, layout, exact=True)
+    blocks = [_own_block(system, layout, state, p, free[p]) for p in range(len(state.photos))]
     precision = system.shared.copy()
     for block in blocks:
         precision -= block.cross @ cho_solve(block.factor, block.cross.T, check_finite=False)
@@ -66,7 +68,7 @@ def _marginal(problem: Problem, solution: Solution, free: Sequence[NDArray[np.bo
 def gaussian(problem: Problem, solution: Solution, free: Sequence[NDArray[np.bool_]] | None = None) -> Gaussian:
     """Return the Laplace approximation at the solver's mode; `free` as given to the solver, by default the problem's."""
     layout = problem.layout
-    around = _marginal(problem, solution, problem.free if free is None else free)
+    around = _marginal(solution.factors, solution.state, layout, problem.free if free is None else free)
     blocks, shared = around.blocks, around.factor
     upper = np.asarray(np.linalg.cholesky(around.identity_precision(layout.modes)).T, dtype=np.float64)
     focal = []
@@ -85,16 +87,16 @@ def gaussian(problem: Problem, solution: Solution, free: Sequence[NDArray[np.boo
     )
 
 
-def determined_directions(problem: Problem, solution: Solution) -> float:
-    """Return how many directions of identity, and of expression in all photos, the landmarks determine.
+def determined_directions(problem: Problem, factors: Sequence[Factor], state: State) -> float:
+    """Return how many directions of identity, and of expression in all photos, the landmarks determine at a state.
 
     The trace of 1 - C P over these unknowns: C their covariance at the mode, P the precision that they have without
     landmarks. A direction that only its prior holds counts 0, one that only landmarks hold counts 1.
     """
     layout, k = problem.layout, problem.layout.modes
-    around = _marginal(problem, solution, problem.free)
-    others = [factor for factor in solution.factors if not isinstance(factor, LandmarkFactor)]
-    prior = normal_equations(others, solution.state, layout, exact=True)
+    around = _marginal(factors, state, layout, problem.free)
+    others = [factor for factor in factors if not isinstance(factor, LandmarkFactor)]
+    prior = normal_equations(others, state, layout, exact=True)
     unit = np.eye(len(around.precision))[:, :k]
     covariance = cho_solve(around.factor, unit, check_finite=False)[:k]
     total = k - float((covariance * prior.shared[:k, :k]).sum())
@@ -122,14 +124,14 @@ class _OwnBlock:
     wall: Float
 
 
-def _own_block(system: System, layout: Layout, solution: Solution, p: int, free: NDArray[np.bool_]) -> _OwnBlock:
+def _own_block(system: System, layout: Layout, state: State, p: int, free: NDArray[np.bool_]) -> _OwnBlock:
     """Return a photo's block with bounds as soft walls.
 
     A coefficient that a slope g presses against its bound has nearly the density g exp(-g e), whose variance is 1
     / g^2: it stays in the Gaussian with that much more precision, neither free nor known exactly.
     """
     own, gradient = system.own[p].copy(), system.own_gradient[p]
-    stuck = at_bound(system, solution.state, layout, p)
+    stuck = at_bound(system, state, layout, p)
     wall = np.where(stuck, gradient**2, 0.0)
     own[np.diag_indices_from(own)] += wall + _LEAST_PRECISION
     use = np.flatnonzero(free)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +88,15 @@ class Problem:
     prior_mean: Float
     prior_factor: Float | None
     covariates: tuple[str, ...]
+
+    def thinned(self, most: int) -> Problem:
+        """Return the problem with evenly picked rows, at most that many, of each set of landmarks."""
+        thin = {id(f): f.thinned(most) for own in self.landmarks for f in own if len(f.points) > most}
+        return replace(
+            self,
+            factors=tuple(thin.get(id(f), f) for f in self.factors),
+            landmarks=tuple(tuple(thin.get(id(f), f) for f in own) for own in self.landmarks),
+        )
 
 
 def build_problem(observations: Sequence[Observation], model: HeadModel, options: FitOptions, cues: Cues) -> Problem:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cephalon.fit.factors import LandmarkFactor, LinearFactor
 from cephalon.fit.posterior import determined_directions
 from cephalon.fit.problem import Problem
-from cephalon.fit.solver import Solution
+from cephalon.fit.unknowns import State
 
 Float = NDArray[np.float64]
 
@@ -24,19 +24,20 @@ _WEAK = 1e-2
 """sd^-1 of the parabola that stands for the linear term: its own curvature is 1e-4, against 1 of the prior."""
 
 
-def size_factor(problem: Problem, solution: Solution) -> LinearFactor | None:
+def size_factor(problem: Problem, state: State) -> LinearFactor | None:
     """Return the factor -k log s, linearised in the identity; None without landmarks.
 
     k counts the directions of identity and of expression that the landmarks determine (`determined_directions`): the
     millimetres of a smile shrink with the head just as those of a nose do. s is the root of the summed squared
     distances of all landmarks' surface points from their centre.
     """
-    landmarks = [f for f in solution.factors if isinstance(f, LandmarkFactor)]
+    factors = tuple(factor.held(state, 0.0) for factor in problem.factors)
+    landmarks = [f for f in factors if isinstance(f, LandmarkFactor)]
     modes = problem.layout.modes
     slopes = []
     for factor in landmarks:
         points = factor.points
-        centred = points.mean + points.basis[:, :, :modes] @ solution.state.identity
+        centred = points.mean + points.basis[:, :, :modes] @ state.identity
         centred = centred - centred.mean(0)
         moved = points.basis[:, :, :modes] - points.basis[:, :, :modes].mean(0)
         slopes.append(np.einsum("pd,pdk->k", centred, moved) / (centred**2).sum())
@@ -46,7 +47,7 @@ def size_factor(problem: Problem, solution: Solution) -> LinearFactor | None:
     steepness = float(np.linalg.norm(slope))
     if not steepness > 0:
         return None
-    determined = determined_directions(problem, solution)
+    determined = determined_directions(problem, factors, state)
     # (a x - c / a)^2 / 2 has the slope -c at 0 and the small curvature a^2
     return LinearFactor(
         photo=None,
