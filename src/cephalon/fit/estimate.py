@@ -16,7 +16,7 @@ from cephalon.fit.points import EYES, point_model
 from cephalon.fit.posterior import Gaussian, gaussian
 from cephalon.fit.problem import Problem, build_problem
 from cephalon.fit.size import size_factor
-from cephalon.fit.solver import Solution, solve
+from cephalon.fit.solver import Solution, linearised, solve
 from cephalon.fit.terms import group_weights
 from cephalon.fit.unknowns import PhotoState, State
 from cephalon.head import HeadModel
@@ -78,9 +78,10 @@ def fit(
             best = solution
     if best is None:
         raise CephalonError("fit: no start was found")
-    size = size_factor(problem, best.state)
+    near = linearised(problem.factors, best.state, problem.layout, exact=True)
+    size = size_factor(problem, best.state, near)
     if size is not None:
-        problem = replace(problem, factors=(*problem.factors, size))
+        problem, near = replace(problem, factors=(*problem.factors, size)), near.joined_by(size, best.state)
     found = solve(
         problem.factors,
         best.state,
@@ -88,6 +89,7 @@ def fit(
         problem.free,
         max_iterations=options.max_iterations,
         tolerance=options.tolerance,
+        near=near,
     )
     best = replace(found, iterations=best.iterations + found.iterations)
     return _describe(problem, best, observations, model, options, cues)

@@ -8,10 +8,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from cephalon.geometry import rotation_from_rotvec, rotation_jacobian
 from cephalon.head import HeadModel
 
 Float = NDArray[np.float64]
+
+_TURN_X = np.array([0.0, 0, 0, 0, 0, -1, 0, 1, 0])
+_TURN_Y = np.array([0.0, 0, 1, 0, 0, 0, -1, 0, 0])
 
 EYES = ("left_eye", "right_eye")
 
@@ -76,8 +78,7 @@ class PointModel:
     def _eye_turn(self, points: Float, weights: Float, gaze: Float) -> Float:
         joints = self._joints(weights)
         turned = np.zeros_like(points)
-        changes = rotation_from_rotvec(np.column_stack([gaze, np.zeros(2)])) - np.eye(3)
-        for eye, change in enumerate(changes):
+        for eye, change in enumerate(_eye_turns(gaze)[0]):
             turned += self.eye_weight[:, eye, None] * ((points - joints[eye]) @ change.T)
         return turned
 
@@ -94,19 +95,48 @@ class PointModel:
         rest = points[self.eye_rows]
         still = self.basis[self.eye_rows]
         basis, turn = still.copy(), np.zeros_like(rest)
-        rotvecs = np.column_stack([gaze, np.zeros(2)])
-        derivatives, changes = rotation_jacobian(rotvecs), rotation_from_rotvec(rotvecs) - np.eye(3)
+        changes, derivatives = _eye_turns(gaze)
         for eye, change in enumerate(changes):
             weight = self.eye_weight[:, eye, None]
             arm = rest - joints[eye]
-            by_turn = np.einsum("abw,rb->raw", derivatives[eye, :, :, :2], arm)
-            by_gaze[:, :, 2 * eye : 2 * eye + 2] = weight[..., None] * by_turn
+            by_turn = arm @ derivatives[eye]
+            by_gaze[:, :, 2 * eye : 2 * eye + 2] = weight[..., None] * by_turn.transpose(1, 2, 0)
             turn += weight * (arm @ change.T)
             moved = change @ still
             moved[:, :, : self.modes] -= change @ self.eye_basis[eye]
             basis += weight[..., None] * moved
         points[self.eye_rows] += turn
         return points, basis, by_gaze
+
+
+def _eye_turns(gaze: Float) -> tuple[Float, Float]:
+    """Return what a gaze adds to a point: R - 1 of both eyes, (2, 3, 3), and dR^T / d(x, y), (2, 2, 3, 3).
+
+    Rodrigues' formula for an axis in the xy-plane, R = 1 + a K + b K^2: the general one costs a fifth of the fit.
+    """
+    x, y = gaze[:, 0], gaze[:, 1]
+    square = x * x + y * y
+    small = square < 1e-4
+    safe = np.where(small, 1.0, square)
+    angle = np.sqrt(safe)
+    a = np.where(small, 1 - square / 6 * (1 - square / 20), np.sin(angle) / angle)
+    b = np.where(small, 0.5 - square / 24 * (1 - square / 30), (1 - np.cos(angle)) / safe)
+    # the derivatives of a and b by the angle, over the angle
+    da = np.where(small, -1 / 3 + square / 30 * (1 - square / 28), (np.cos(angle) - a) / safe)
+    db = np.where(small, -1 / 12 + square / 180 * (1 - square / 37.333333333333336), (a - 2 * b) / safe)
+    zero = np.zeros(2)
+    turn = np.stack([zero, zero, y, zero, zero, -x, -y, x, zero])
+    bend = np.stack([-y * y, x * y, zero, x * y, -x * x, zero, zero, zero, -square])
+    by_x = np.stack([zero, y, zero, y, -2 * x, zero, zero, zero, -2 * x])
+    by_y = np.stack([-2 * y, x, zero, x, zero, zero, zero, zero, -2 * y])
+    change = (a * turn + b * bend).T.reshape(2, 3, 3)
+    derivative = np.stack(
+        [
+            da * x * turn + a * _TURN_X[:, None] + db * x * bend + b * by_x,
+            da * y * turn + a * _TURN_Y[:, None] + db * y * bend + b * by_y,
+        ]
+    )
+    return change, derivative.transpose(2, 0, 1).reshape(2, 2, 3, 3).swapaxes(2, 3)
 
 
 @lru_cache(maxsize=16)

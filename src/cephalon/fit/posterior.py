@@ -11,8 +11,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from cephalon.fit.factors import LandmarkFactor
 from cephalon.fit.problem import Problem
-from cephalon.fit.solver import Solution, System, at_bound, normal_equations
-from cephalon.fit.terms import Factor
+from cephalon.fit.solver import Linearised, Solution, System, at_bound, normal_equations
 from cephalon.fit.unknowns import Layout, State
 
 Float = NDArray[np.float64]
@@ -52,10 +51,7 @@ class _Marginal:
         return own - np.outer(iris, iris) / self.precision[modes, modes]
 
 
-def _marginal(
-    factors: Sequence[Factor], state: State, layout: Layout, free: Sequence[NDArray[np.bool_]]
-) -> _Marginal:
-    system = normal_equations(factors, state, layout, exact=True)
+def _marginal(system: System, state: State, layout: Layout, free: Sequence[NDArray[np.bool_]]) -> _Marginal:
     blocks = [_own_block(system, layout, state, p, free[p]) for p in range(len(state.photos))]
     precision = system.shared.copy()
     for block in blocks:
@@ -68,7 +64,8 @@ def _marginal(
 def gaussian(problem: Problem, solution: Solution, free: Sequence[NDArray[np.bool_]] | None = None) -> Gaussian:
     """Return the Laplace approximation at the solver's mode; `free` as given to the solver, by default the problem's."""
     layout = problem.layout
-    around = _marginal(solution.factors, solution.state, layout, problem.free if free is None else free)
+    system = normal_equations(solution.factors, solution.state, layout, exact=True)
+    around = _marginal(system, solution.state, layout, problem.free if free is None else free)
     blocks, shared = around.blocks, around.factor
     upper = np.asarray(np.linalg.cholesky(around.identity_precision(layout.modes)).T, dtype=np.float64)
     focal = []
@@ -87,15 +84,15 @@ def gaussian(problem: Problem, solution: Solution, free: Sequence[NDArray[np.boo
     )
 
 
-def determined_directions(problem: Problem, factors: Sequence[Factor], state: State) -> float:
+def determined_directions(problem: Problem, state: State, near: Linearised) -> float:
     """Return how many directions of identity, and of expression in all photos, the landmarks determine at a state.
 
     The trace of 1 - C P over these unknowns: C their covariance at the mode, P the precision that they have without
     landmarks. A direction that only its prior holds counts 0, one that only landmarks hold counts 1.
     """
     layout, k = problem.layout, problem.layout.modes
-    around = _marginal(factors, state, layout, problem.free)
-    others = [factor for factor in factors if not isinstance(factor, LandmarkFactor)]
+    around = _marginal(near.system, state, layout, problem.free)
+    others = [factor for factor in near.factors if not isinstance(factor, LandmarkFactor)]
     prior = normal_equations(others, state, layout, exact=True)
     unit = np.eye(len(around.precision))[:, :k]
     covariance = cho_solve(around.factor, unit, check_finite=False)[:k]

@@ -6,7 +6,7 @@ The landmarks' smooth error is linear and Gaussian: it is eliminated first, unda
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,6 +131,35 @@ def _eliminate(block: Float, gradient: Float, s: int, start: int) -> Eliminated:
     return Eliminated(root=root, by_shared=coupling[:, :s], by_own=coupling[:, s:], offset=offset)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Linearised:
+    """Factors as held at a state, and their normal equations there."""
+
+    factors: tuple[Factor, ...]
+    system: System
+
+    def joined_by(self, factor: Factor, state: State) -> Linearised:
+        """Return it with one more factor on shared unknowns that fill a slice."""
+        terms = factor.terms(state)
+        residual, jacobian = gauss_newton(terms)
+        shared, gradient = self.system.shared.copy(), self.system.shared_gradient.copy()
+        shared[terms.columns, terms.columns] += jacobian.T @ jacobian
+        gradient[terms.columns] += jacobian.T @ residual
+        total = self.system.energy + loss(terms.residual, terms.nu)
+        return Linearised(
+            factors=(*self.factors, factor),
+            system=replace(self.system, energy=total, shared=shared, shared_gradient=gradient),
+        )
+
+
+def linearised(
+    factors: Sequence[Factor], state: State, layout: Layout, *, slack: float = 0.0, exact: bool = False
+) -> Linearised:
+    """Return the factors held at a state with that slack (see `Factor.held`), and their normal equations."""
+    held = tuple(factor.held(state, slack) for factor in factors)
+    return Linearised(factors=held, system=normal_equations(held, state, layout, exact=exact))
+
+
 def solve(
     factors: Sequence[Factor],
     state: State,
@@ -140,14 +169,18 @@ def solve(
     max_iterations: int,
     tolerance: float,
     slack: Sequence[float] = (),
+    near: Linearised | None = None,
 ) -> Solution:
     """Minimise the factors' energy from a state.
 
     Parameters
     ----------
     free : per photo (q,) bool, False for unknowns that stay where they are; the smooth error is always free.
+    tolerance : nats; done when what is left to gain, by the last two gains as a geometric series, is less.
     slack : the share of the prior's variance that landmark noise gets in the first steps (see `Factor.held`); 0
         after these.
+    near : the factors linearised at `state`, with their exact curvature, where that is near the mode: it begins there
+        and uses that curvature in every step.
 
     Notes
     -----
@@ -157,22 +190,21 @@ def solve(
     """
     damping, growth = _FIRST_DAMPING, 2.0
     reason = f"no convergence in {max_iterations} steps"
-    iteration, taken, converged = 0, 0, False
+    iteration, taken, converged, before = 0, 0, False, 0.0
 
-    def linearised() -> tuple[tuple[Factor, ...], System]:
+    def at(state: State) -> Linearised:
         share = slack[taken] if taken < len(slack) else 0.0
-        held = tuple(factor.held(state, share) for factor in factors)
-        return held, normal_equations(held, state, layout)
+        return linearised(factors, state, layout, slack=share, exact=near is not None)
 
-    held, system = linearised()
+    now = at(state) if near is None else near
     while iteration < max_iterations:
         iteration += 1
-        shared_step, own_steps, foretold = _step(system, state, layout, free, damping)
+        shared_step, own_steps, foretold = _step(now.system, state, layout, free, damping)
         trial = layout.moved(state, shared_step, own_steps)
-        gain = system.energy - energy(held, trial)
-        last = taken >= len(slack) and (gain if gain > 0 else foretold) < tolerance
+        gain = now.system.energy - energy(now.factors, trial)
+        last = taken >= len(slack) and _left(gain if gain > 0 else foretold, before) < tolerance
         if gain > 0:
-            state, taken = trial, taken + 1
+            state, taken, before = trial, taken + 1, gain
             ratio = gain / max(foretold, 1e-12)
             damping, growth = max(damping * max(1 / 5, 1 - (2 * ratio - 1) ** 3), _LEAST_DAMPING), 2.0
         else:
@@ -184,7 +216,7 @@ def solve(
             reason = "no step lowers the energy although the gradient is not zero"
             break
         if gain > 0:
-            held, system = linearised()
+            now = at(state)
     held = tuple(factor.held(state, 0.0) for factor in factors)
     return Solution(
         state=state,
@@ -194,6 +226,12 @@ def solve(
         converged=converged,
         reason=reason,
     )
+
+
+def _left(gain: float, before: float) -> float:
+    """Return what is left to gain if each step gains the same share of the one before it, at most half."""
+    share = min(gain / before, 0.5) if before > 0 else 0.5
+    return gain * share / (1 - share)
 
 
 def at_bound(system: System, state: State, layout: Layout, photo: int) -> NDArray[np.bool_]:
