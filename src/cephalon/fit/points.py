@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -11,9 +12,6 @@ from numpy.typing import NDArray
 from cephalon.head import HeadModel
 
 Float = NDArray[np.float64]
-
-_TURN_X = np.array([0.0, 0, 0, 0, 0, -1, 0, 1, 0])
-_TURN_Y = np.array([0.0, 0, 1, 0, 0, 0, -1, 0, 0])
 
 EYES = ("left_eye", "right_eye")
 
@@ -112,31 +110,34 @@ class PointModel:
 def _eye_turns(gaze: Float) -> tuple[Float, Float]:
     """Return what a gaze adds to a point: R - 1 of both eyes, (2, 3, 3), and dR^T / d(x, y), (2, 2, 3, 3).
 
-    Rodrigues' formula for an axis in the xy-plane, R = 1 + a K + b K^2: the general one costs a fifth of the fit.
+    Rodrigues' formula for an axis in the xy-plane, R = 1 + a K + b K^2, in plain numbers: two eyes are too few for numpy.
     """
-    x, y = gaze[:, 0], gaze[:, 1]
-    square = x * x + y * y
-    small = square < 1e-4
-    safe = np.where(small, 1.0, square)
-    angle = np.sqrt(safe)
-    a = np.where(small, 1 - square / 6 * (1 - square / 20), np.sin(angle) / angle)
-    b = np.where(small, 0.5 - square / 24 * (1 - square / 30), (1 - np.cos(angle)) / safe)
-    # the derivatives of a and b by the angle, over the angle
-    da = np.where(small, -1 / 3 + square / 30 * (1 - square / 28), (np.cos(angle) - a) / safe)
-    db = np.where(small, -1 / 12 + square / 180 * (1 - square / 37.333333333333336), (a - 2 * b) / safe)
-    zero = np.zeros(2)
-    turn = np.stack([zero, zero, y, zero, zero, -x, -y, x, zero])
-    bend = np.stack([-y * y, x * y, zero, x * y, -x * x, zero, zero, zero, -square])
-    by_x = np.stack([zero, y, zero, y, -2 * x, zero, zero, zero, -2 * x])
-    by_y = np.stack([-2 * y, x, zero, x, zero, zero, zero, zero, -2 * y])
-    change = (a * turn + b * bend).T.reshape(2, 3, 3)
-    derivative = np.stack(
-        [
-            da * x * turn + a * _TURN_X[:, None] + db * x * bend + b * by_x,
-            da * y * turn + a * _TURN_Y[:, None] + db * y * bend + b * by_y,
-        ]
-    )
-    return change, derivative.transpose(2, 0, 1).reshape(2, 2, 3, 3).swapaxes(2, 3)
+    found = [_eye_turn(x, y) for x, y in gaze.tolist()]
+    return np.array([turn for turn, _ in found]), np.array([derivative for _, derivative in found])
+
+
+def _eye_turn(x: float, y: float) -> tuple[list[list[float]], list[list[list[float]]]]:
+    t = x * x + y * y
+    if t < 1e-4:
+        a, b = 1 - t / 6 * (1 - t / 20), 0.5 - t / 24 * (1 - t / 30)
+        # the derivatives of a and b by the angle, over the angle
+        da, db = -1 / 3 + t / 30 * (1 - t / 28), -1 / 12 + t / 180 * (1 - 3 * t / 112)
+    else:
+        angle = math.sqrt(t)
+        a, b = math.sin(angle) / angle, (1 - math.cos(angle)) / t
+        da, db = (math.cos(angle) - a) / t, (a - 2 * b) / t
+    turn = [[-b * y * y, b * x * y, a * y], [b * x * y, -b * x * x, -a * x], [-a * y, a * x, -b * t]]
+    by_x = [
+        [-db * x * y * y, y * (db * x * x + b), -da * x * y],
+        [y * (db * x * x + b), -x * (db * x * x + 2 * b), da * x * x + a],
+        [da * x * y, -da * x * x - a, -x * (db * t + 2 * b)],
+    ]
+    by_y = [
+        [-y * (db * y * y + 2 * b), x * (db * y * y + b), -da * y * y - a],
+        [x * (db * y * y + b), -db * y * x * x, da * x * y],
+        [da * y * y + a, -da * x * y, -y * (db * t + 2 * b)],
+    ]
+    return turn, [by_x, by_y]
 
 
 @lru_cache(maxsize=16)

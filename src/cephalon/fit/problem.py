@@ -270,7 +270,7 @@ def _prior_spread(points: PointModel, prior_factor: Float | None, options: FitOp
     if prior_factor is not None:
         identity = identity @ prior_factor
     expression = points.basis[:, :, points.modes :] * (2 * options.expression_mean)
-    return identity @ identity.transpose(0, 2, 1) + expression @ expression.transpose(0, 2, 1)
+    return np.einsum("mak,mbk->mab", identity, identity) + np.einsum("mak,mbk->mab", expression, expression)
 
 
 def _iris_factor(
