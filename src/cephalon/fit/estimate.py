@@ -29,7 +29,7 @@ Float = NDArray[np.float64]
 _SLACK = (0.3, 0.03)
 # The way is found with this many points of each set, which hold nearly what all of them do (their errors are shared), and
 # to this many nats. The solution goes on from there with all points.
-_COARSE = 160
+_COARSE = 120
 _ROUGH = 0.3
 _EYE_CORNERS = ("now7", 0, 3)
 

@@ -176,7 +176,7 @@ class LandmarkFactor:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LinearFactor:
-    """A Gaussian (or Student-t, group by group) statement on a linear function of the unknowns: (A x - b), whitened.
+    """A Gaussian statement on a linear function of the unknowns: (A x - b), whitened.
 
     `kind` names the piece of the state that x is: "identity", "iris", or of a photo "expression", "gaze", "field".
 
@@ -184,6 +184,7 @@ class LinearFactor:
     ----------
     matrix : (m, c) rows divided by their sd; `target` (m,) likewise.
     columns : the c places of x in the vector (shared unknowns, then the photo's).
+    gram : (c, c) A^T A.
     """
 
     photo: int | None
@@ -191,7 +192,15 @@ class LinearFactor:
     matrix: Float
     target: Float
     columns: slice
-    nu: float | None = None
+    gram: Float
+
+    @staticmethod
+    def of(photo: int | None, kind: str, matrix: Float, columns: slice, target: Float | None = None) -> LinearFactor:
+        """Return the factor of whitened rows; `target` is 0 when not given."""
+        target = np.zeros(len(matrix)) if target is None else target
+        return LinearFactor(
+            photo=photo, kind=kind, matrix=matrix, target=target, columns=columns, gram=matrix.T @ matrix
+        )
 
     def held(self, state: State, slack: float) -> LinearFactor:
         """Return the factor itself: nothing is held."""
@@ -207,12 +216,12 @@ class LinearFactor:
 
     def residual(self, state: State) -> tuple[Float, float | None]:
         """Return A x - b as groups of one."""
-        return (self.matrix @ self._unknown(state) - self.target)[:, None], self.nu
+        return (self.matrix @ self._unknown(state) - self.target)[:, None], None
 
     def terms(self, state: State) -> Terms:
         """Return A x - b and A."""
-        residual, nu = self.residual(state)
-        return Terms(residual=residual, jacobian=self.matrix, columns=self.columns, nu=nu)
+        residual, _ = self.residual(state)
+        return Terms(residual=residual, jacobian=self.matrix, columns=self.columns, gram=self.gram)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

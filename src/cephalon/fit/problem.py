@@ -125,7 +125,7 @@ def build_problem(observations: Sequence[Observation], model: HeadModel, options
                 eye_mean=everyone.eye_mean, eye_basis=everyone.eye_basis, ipd_mm=cues.ipd_mm, sigma_mm=cues.ipd_sigma_mm
             )
         )
-    factors.append(_linear(None, "iris", np.eye(1), slice(k, k + 1)))
+    factors.append(LinearFactor.of(None, "iris", np.eye(1), slice(k, k + 1)))
     landmarks, irises, free, focals = [], [], [], []
     for p, observation in enumerate(observations):
         own, iris, sees_eyes = _photo_landmarks(p, observation, used[p], model, layout, options, cues, prior_factor)
@@ -138,9 +138,9 @@ def build_problem(observations: Sequence[Observation], model: HeadModel, options
         focals.append(focal_px)
         factors.append(camera)
         factors += _expression_factors(p, observation, model, layout, options)
-        factors += _gaze_factors(p, layout, options)
+        factors.append(_gaze_factor(p, layout, options))
         s, q = layout.shared, layout.photo(p)
-        factors.append(_linear(p, "field", np.eye(fields[p]), slice(s + layout.field.start, s + q)))
+        factors.append(LinearFactor.of(p, "field", np.eye(fields[p]), slice(s + layout.field.start, s + q)))
         mask = np.ones(layout.own, dtype=bool)
         mask[layout.gaze] = sees_eyes
         mask[layout.radial] = options.radial
@@ -158,20 +158,16 @@ def build_problem(observations: Sequence[Observation], model: HeadModel, options
     )
 
 
-def _linear(photo: int | None, kind: str, matrix: Float, columns: slice, **more: float) -> LinearFactor:
-    return LinearFactor(photo=photo, kind=kind, matrix=matrix, target=np.zeros(len(matrix)), columns=columns, **more)
-
-
 def _identity_prior(model: HeadModel, cues: Cues, k: int, factors: list[Factor]) -> tuple[Float, Float | None]:
     covariates = cues.covariates()
     if not covariates:
-        factors.append(_linear(None, "identity", np.eye(k), slice(0, k)))
+        factors.append(LinearFactor.of(None, "identity", np.eye(k), slice(0, k)))
         return np.zeros(k), None
     mean, factor = model.link.condition(**covariates)
     mean, covariance = mean[:k], (factor @ factor.T)[:k, :k]
     lower: Float = np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
     whiten: Float = np.asarray(np.linalg.inv(lower), dtype=np.float64)
-    factors.append(LinearFactor(photo=None, kind="identity", matrix=whiten, target=whiten @ mean, columns=slice(0, k)))
+    factors.append(LinearFactor.of(None, "identity", whiten, slice(0, k), whiten @ mean))
     return mean, lower
 
 
@@ -340,15 +336,7 @@ def _expression_factors(
     # e / mean + e^2 / (2 sigma^2) = (e / sigma + sigma / mean)^2 / 2 + constant. Sparseness is for what nobody has read:
     # a face that reads as a smile is not to be talked out of it.
     sparse = np.ones(b) if reading is None else (reading.sigma >= _READ_SIGMA).astype(float)
-    factors: list[Factor] = [
-        LinearFactor(
-            photo=p,
-            kind="expression",
-            matrix=np.eye(b) / sigma,
-            target=-sparse * sigma / options.expression_mean,
-            columns=columns,
-        )
-    ]
+    rows, target = [np.eye(b) / sigma], [-sparse * sigma / options.expression_mean]
     pairs = [
         (name, name.removesuffix("Left") + "Right")
         for name in names
@@ -359,12 +347,17 @@ def _expression_factors(
         difference = np.zeros((len(pairs), b))
         for row, (left, right) in enumerate(pairs):
             difference[row, place[left]], difference[row, place[right]] = 1.0, -1.0
-        factors.append(_linear(p, "expression", difference / options.pair_sigma, columns))
+        rows.append(difference / options.pair_sigma)
+        target.append(np.zeros(len(pairs)))
+    if reading is not None:
+        rows.append(np.diag(1.0 / reading.sigma))
+        target.append(reading.mean / reading.sigma)
 
     def indices(table: tuple[tuple[str, str], ...], side: int) -> NDArray[np.intp]:
         return np.array([place[pair[side]] for pair in table if pair[0] in place and pair[1] in place], dtype=np.intp)
 
-    factors.append(
+    return [
+        LinearFactor.of(p, "expression", np.concatenate(rows), columns, np.concatenate(target)),
         ExclusionFactor(
             photo=p,
             layout=layout,
@@ -373,27 +366,15 @@ def _expression_factors(
             lower=indices(_ORDERED, 0),
             upper=indices(_ORDERED, 1),
             sigma=options.exclusion_sigma,
-        )
-    )
-    if reading is not None:
-        matrix = np.diag(1.0 / reading.sigma)
-        factors.append(
-            LinearFactor(
-                photo=p,
-                kind="expression",
-                matrix=matrix,
-                target=reading.mean / reading.sigma,
-                columns=columns,
-            )
-        )
-    return factors
+        ),
+    ]
 
 
-def _gaze_factors(p: int, layout: Layout, options: FitOptions) -> list[Factor]:
+def _gaze_factor(p: int, layout: Layout, options: FitOptions) -> LinearFactor:
     start = layout.shared + layout.gaze.start
     columns = slice(start, start + 4)
     together = np.array([[1.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, -1.0]])
-    return [
-        _linear(p, "gaze", np.eye(4) / np.radians(options.gaze_sigma_deg), columns),
-        _linear(p, "gaze", together / np.radians(options.vergence_sigma_deg), columns),
-    ]
+    rows = np.concatenate(
+        [np.eye(4) / np.radians(options.gaze_sigma_deg), together / np.radians(options.vergence_sigma_deg)]
+    )
+    return LinearFactor.of(p, "gaze", rows, columns)

@@ -51,10 +51,10 @@ def size_factor(problem: Problem, state: State, near: Linearised) -> LinearFacto
         return None
     determined = determined_directions(problem, state, near)
     # (a x - c / a)^2 / 2 has the slope -c at 0 and the small curvature a^2
-    return LinearFactor(
-        photo=None,
-        kind="identity",
-        matrix=_WEAK * slope[None] / steepness,
-        target=np.array([determined * steepness / _WEAK]),
-        columns=slice(0, modes),
+    return LinearFactor.of(
+        None,
+        "identity",
+        _WEAK * slope[None] / steepness,
+        slice(0, modes),
+        np.array([determined * steepness / _WEAK]),
     )

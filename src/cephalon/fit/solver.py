@@ -103,7 +103,8 @@ def normal_equations(factors: Sequence[Factor], state: State, layout: Layout, *,
         else:
             target, gradient = full[factor.photo], gradients[factor.photo]
         place = terms.columns if isinstance(terms.columns, slice) else np.ix_(terms.columns, terms.columns)
-        target[(place, place) if isinstance(place, slice) else place] += jacobian.T @ jacobian
+        gram = jacobian.T @ jacobian if terms.gram is None else terms.gram
+        target[(place, place) if isinstance(place, slice) else place] += gram
         gradient[terms.columns] += jacobian.T @ residual
     eliminated = tuple(_eliminate(full[p], gradients[p], s, s + layout.own) for p in photos)
     rest = slice(s, s + layout.own)

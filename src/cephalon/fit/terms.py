@@ -23,12 +23,14 @@ class Terms:
     jacobian : (g d, c) derivative with respect to the unknowns named by `columns`.
     columns : places of these c unknowns in the vector (shared unknowns, then the photo's own).
     nu : degrees of freedom of a d-variate Student-t over each group; None for a Gaussian.
+    gram : (c, c) jacobian^T jacobian of a Gaussian, where it is known beforehand.
     """
 
     residual: Float
     jacobian: Float
     columns: slice | NDArray[np.intp]
     nu: float | None = None
+    gram: Float | None = None
 
 
 class Factor(Protocol):
