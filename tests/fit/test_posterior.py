@@ -29,6 +29,7 @@ def test_the_gaussian_agrees_with_sampling(model):
     layout, s = problem.layout, problem.layout.shared
     found = solve(problem.factors, start, layout, free, max_iterations=60, tolerance=1e-9, slack=(0.3,))
     assert found.converged
+    assert layout.fields == (0,)
     use = np.flatnonzero(np.concatenate([np.ones(s, dtype=bool), free[0]]))
     system = normal_equations(found.factors, found.state, layout, exact=True)
     full = np.block([[system.shared, system.cross[0]], [system.cross[0].T, system.own[0]]])[np.ix_(use, use)]

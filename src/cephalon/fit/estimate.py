@@ -78,10 +78,10 @@ def fit(
             best = solution
     if best is None:
         raise CephalonError("fit: no start was found")
-    near = linearised(problem.factors, best.state, problem.layout, exact=True)
-    size = size_factor(problem, best.state, near)
+    begin = linearised(problem.factors, best.state, problem.layout)
+    size = size_factor(problem, best.state, begin)
     if size is not None:
-        problem, near = replace(problem, factors=(*problem.factors, size)), near.joined_by(size, best.state)
+        problem, begin = replace(problem, factors=(*problem.factors, size)), begin.joined_by(size, best.state)
     found = solve(
         problem.factors,
         best.state,
@@ -89,7 +89,7 @@ def fit(
         problem.free,
         max_iterations=options.max_iterations,
         tolerance=options.tolerance,
-        near=near,
+        begin=begin,
     )
     best = replace(found, iterations=best.iterations + found.iterations)
     return _describe(problem, best, observations, model, options, cues)

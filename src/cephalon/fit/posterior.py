@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
+from scipy.special import erfcx
 
 from cephalon.fit.factors import LandmarkFactor
 from cephalon.fit.problem import Problem
@@ -84,15 +85,17 @@ def gaussian(problem: Problem, solution: Solution, free: Sequence[NDArray[np.boo
     )
 
 
-def determined_directions(problem: Problem, state: State, near: Linearised) -> float:
+def determined_directions(problem: Problem, state: State, begin: Linearised) -> float:
     """Return how many directions of identity, and of expression in all photos, the landmarks determine at a state.
 
-    The trace of 1 - C P over these unknowns: C their covariance at the mode, P the precision that they have without
-    landmarks. A direction that only its prior holds counts 0, one that only landmarks hold counts 1.
+    With Q the energy of all but the landmarks, and x these n unknowns: n - E[x Q'(x)] + x0 Q'(x0), the mean over the
+    posterior and x0 the mode. For a Gaussian Q that is the trace of 1 - C P, C the covariance and P the precision
+    without landmarks; a direction that only its prior holds counts 0, one that only landmarks hold counts 1. Expression
+    ends at its bounds, so each coefficient has the mean and the variance of a Gaussian that is cut off there.
     """
     layout, k = problem.layout, problem.layout.modes
-    around = _marginal(near.system, state, layout, problem.free)
-    others = [factor for factor in near.factors if not isinstance(factor, LandmarkFactor)]
+    around = _marginal(begin.system, state, layout, problem.free)
+    others = [factor for factor in begin.factors if not isinstance(factor, LandmarkFactor)]
     prior = normal_equations(others, state, layout, exact=True)
     unit = np.eye(len(around.precision))[:, :k]
     covariance = cho_solve(around.factor, unit, check_finite=False)[:k]
@@ -106,9 +109,28 @@ def determined_directions(problem: Problem, state: State, near: Linearised) -> f
         # the joint covariance of the photo's expression: alone, and through the shared unknowns
         through = block.cross @ alone
         joint = alone[places] + through.T @ cho_solve(around.factor, through, check_finite=False)
-        precision = prior.own[p][np.ix_(own, own)] + np.diag(block.wall[places])
-        total += len(places) - float((joint * precision).sum())
+        wall, variance, mode = block.wall[places], np.diag(joint), state.photos[p].expression[own]
+        slope = np.where(wall > 0, around.system.own_gradient[p][own], 0.0)
+        shift, left = _cut_off(mode, slope, 1.0 / variance - wall)
+        shrink = np.sqrt(left / variance)
+        precision = prior.own[p][np.ix_(own, own)]
+        total += len(places) - float((shrink[:, None] * joint * shrink * precision).sum())
+        total -= float(shift @ (prior.own_gradient[p][own] + precision @ (mode + shift)))
     return max(total, 0.0)
+
+
+def _cut_off(mode: Float, slope: Float, precision: Float) -> tuple[Float, Float]:
+    """Return mean minus mode, and variance, of exp(-slope d - precision d^2 / 2) with mode + d cut off at the nearer of
+    the bounds 0 and 1; the other is taken as far away.
+    """
+    up = np.where(mode > 0.5, -1.0, 1.0)
+    sd = 1.0 / np.sqrt(np.maximum(precision, _LEAST_PRECISION))
+    room = np.minimum(mode, 1.0 - mode)
+    centre = -up * slope * sd * sd  # of the whole Gaussian, from the mode, away from the bound
+    below = -(room + centre) / sd
+    hazard = np.sqrt(2 / np.pi) / erfcx(below / np.sqrt(2))
+    variance = sd * sd * np.clip(1 - hazard * (hazard - below), 0.0, 1.0)
+    return up * (centre + sd * hazard), variance
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

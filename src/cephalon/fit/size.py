@@ -25,16 +25,16 @@ _WEAK = 1e-2
 """sd^-1 of the parabola that stands for the linear term: its own curvature is 1e-4, against 1 of the prior."""
 
 
-def size_factor(problem: Problem, state: State, near: Linearised) -> LinearFactor | None:
+def size_factor(problem: Problem, state: State, begin: Linearised) -> LinearFactor | None:
     """Return the factor -k log s, linearised in the identity at a state; None without landmarks.
 
-    `near` are the factors there with their exact curvature.
+    `begin` are the factors there.
 
     k counts the directions of identity and of expression that the landmarks determine (`determined_directions`): the
     millimetres of a smile shrink with the head just as those of a nose do. s is the root of the summed squared
     distances of all landmarks' surface points from their centre.
     """
-    landmarks = [f for f in near.factors if isinstance(f, LandmarkFactor)]
+    landmarks = [f for f in begin.factors if isinstance(f, LandmarkFactor)]
     modes = problem.layout.modes
     slopes = []
     for factor in landmarks:
@@ -49,7 +49,7 @@ def size_factor(problem: Problem, state: State, near: Linearised) -> LinearFacto
     steepness = float(np.linalg.norm(slope))
     if not steepness > 0:
         return None
-    determined = determined_directions(problem, state, near)
+    determined = determined_directions(problem, state, begin)
     # (a x - c / a)^2 / 2 has the slope -c at 0 and the small curvature a^2
     return LinearFactor.of(
         None,

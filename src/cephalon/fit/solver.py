@@ -153,12 +153,10 @@ class Linearised:
         )
 
 
-def linearised(
-    factors: Sequence[Factor], state: State, layout: Layout, *, slack: float = 0.0, exact: bool = False
-) -> Linearised:
+def linearised(factors: Sequence[Factor], state: State, layout: Layout, *, slack: float = 0.0) -> Linearised:
     """Return the factors held at a state with that slack (see `Factor.held`), and their normal equations."""
     held = tuple(factor.held(state, slack) for factor in factors)
-    return Linearised(factors=held, system=normal_equations(held, state, layout, exact=exact))
+    return Linearised(factors=held, system=normal_equations(held, state, layout))
 
 
 def solve(
@@ -170,7 +168,7 @@ def solve(
     max_iterations: int,
     tolerance: float,
     slack: Sequence[float] = (),
-    near: Linearised | None = None,
+    begin: Linearised | None = None,
 ) -> Solution:
     """Minimise the factors' energy from a state.
 
@@ -180,8 +178,7 @@ def solve(
     tolerance : nats; done when what is left to gain, by the last two gains as a geometric series, is less.
     slack : the share of the prior's variance that landmark noise gets in the first steps (see `Factor.held`); 0
         after these.
-    near : the factors linearised at `state`, with their exact curvature, where that is near the mode: it begins there
-        and uses that curvature in every step.
+    begin : the factors linearised at `state` with the first slack, where that has been done.
 
     Notes
     -----
@@ -195,9 +192,9 @@ def solve(
 
     def at(state: State) -> Linearised:
         share = slack[taken] if taken < len(slack) else 0.0
-        return linearised(factors, state, layout, slack=share, exact=near is not None)
+        return linearised(factors, state, layout, slack=share)
 
-    now = at(state) if near is None else near
+    now = at(state) if begin is None else begin
     while iteration < max_iterations:
         iteration += 1
         shared_step, own_steps, foretold = _step(now.system, state, layout, free, damping)
