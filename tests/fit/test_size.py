@@ -1,11 +1,92 @@
 """The size of heads is not biased: the mode of shape and size is mended towards the marginal of the size."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from scipy.stats import truncnorm
 
 from cephalon.fit import Cues, FitOptions, fit
+from cephalon.fit.estimate import _poses, _start
+from cephalon.fit.factors import LandmarkFactor
+from cephalon.fit.posterior import _cut_off, determined_directions
+from cephalon.fit.problem import build_problem
+from cephalon.fit.solver import Linearised, linearised, normal_equations
 from cephalon.head import HeadModel
 from tests.fit.synthetic import pose, see
+
+
+@pytest.mark.parametrize(
+    ("mode", "slope", "precision"),
+    [
+        (0.0, 8.3, 2.0),
+        (0.0, 30.0, 100.0),
+        (0.02, 0.0, 100.0),
+        (0.3, 0.0, 400.0),
+        (1.0, -20.0, 50.0),
+        (0.95, 0.0, 200.0),
+    ],
+)
+def test_a_gaussian_cut_off_at_its_bounds(mode, slope, precision):
+    sd = precision**-0.5
+    centre = mode - slope / precision
+    exact = truncnorm((0 - centre) / sd, (1 - centre) / sd, loc=centre, scale=sd)
+    shift, variance = _cut_off(np.array([mode]), np.array([slope]), np.array([precision]))
+    assert shift[0] == pytest.approx(exact.mean() - mode, abs=2e-4)
+    assert variance[0] == pytest.approx(exact.var(), rel=0.01)
+
+
+@pytest.fixture(scope="module")
+def problem_and_state():
+    model = HeadModel.load()
+    rng = np.random.default_rng(6)
+    observation = see(model, rng.standard_normal(model.identity_count), rng=rng, focal_known=True).observation
+    options = FitOptions(residual_scale=0.0)
+    problem = build_problem([observation], model, options, Cues(iris_mm=None))
+    return problem, _start(problem, (_poses(problem, observation, 0, options)[0],))
+
+
+def test_priors_alone_determine_nothing(problem_and_state):
+    problem, state = problem_and_state
+    others = tuple(f for f in problem.factors if not isinstance(f, LandmarkFactor))
+    begin = Linearised(factors=others, system=normal_equations(others, state, problem.layout))
+    count = determined_directions(problem, state, begin)
+    assert count < 0.02 * (problem.layout.modes + problem.layout.expressions)
+
+
+def test_the_count_is_the_slope_of_the_determinant(problem_and_state):
+    """With a head s times as large, s times as far, a millimetre is 1 / s as large in the photo."""
+    problem, state = problem_and_state
+    layout, s = problem.layout, problem.layout.shared
+    step = np.zeros(layout.photo(0))
+    step[layout.expression] = 0.5  # so far from the bounds, with precise landmarks, that they do not matter
+    state = layout.moved(state, np.zeros(s), (step,))
+    precise = tuple(
+        replace(f, covariance=1e-3 * f.covariance, field=0.03 * f.field) if isinstance(f, LandmarkFactor) else f
+        for f in problem.factors
+    )
+    # residuals of 0, so that the curvature is that of the landmarks alone
+    precise = tuple(replace(f, position=f.predicted(state)) if isinstance(f, LandmarkFactor) else f for f in precise)
+    begin = linearised(precise, state, layout)
+    others = [f for f in begin.factors if not isinstance(f, LandmarkFactor)]
+
+    def whole(factors):
+        system = normal_equations(factors, state, layout)
+        return np.block([[system.shared, system.cross[0]], [system.cross[0].T, system.own[0]]])
+
+    prior = whole(others)
+    data = whole(begin.factors) - prior
+    use = np.flatnonzero(np.concatenate([np.ones(s, dtype=bool), problem.free[0]]))
+    millimetres = np.zeros(len(data))
+    millimetres[: layout.modes] = millimetres[s : s + layout.expressions] = 1.0
+
+    def half_log_det(log_size):
+        scale = np.exp(-log_size * millimetres)
+        return 0.5 * np.linalg.slogdet((prior + scale[:, None] * data * scale)[np.ix_(use, use)])[1]
+
+    slope = (half_log_det(1e-4) - half_log_det(-1e-4)) / 2e-4
+    assert determined_directions(problem, state, begin) == pytest.approx(-slope, rel=0.02)
+    assert 60 < -slope < layout.modes + layout.expressions
 
 
 def mean_log_size(people: int, seed: int) -> tuple[float, float]:

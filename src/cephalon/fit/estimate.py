@@ -17,7 +17,7 @@ from cephalon.fit.posterior import Gaussian, gaussian
 from cephalon.fit.problem import Problem, build_problem
 from cephalon.fit.size import size_factor
 from cephalon.fit.solver import Solution, linearised, solve
-from cephalon.fit.terms import group_weights
+from cephalon.fit.terms import group_weights, loss
 from cephalon.fit.unknowns import PhotoState, State
 from cephalon.head import HeadModel
 from cephalon.values import Observation, PhotoFit, Posterior, ScaleCue
@@ -91,7 +91,9 @@ def fit(
         tolerance=options.tolerance,
         begin=begin,
     )
-    best = replace(found, iterations=best.iterations + found.iterations)
+    # a linear term stands in the energy as a parabola far up its side: that height means nothing
+    height = 0.0 if size is None else loss(*size.residual(found.state))
+    best = replace(found, iterations=best.iterations + found.iterations, energy=found.energy - height)
     return _describe(problem, best, observations, model, options, cues)
 
 
