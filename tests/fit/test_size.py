@@ -9,7 +9,7 @@ from scipy.stats import truncnorm
 from cephalon.fit import Cues, FitOptions, fit
 from cephalon.fit.estimate import _poses, _start
 from cephalon.fit.factors import LandmarkFactor
-from cephalon.fit.posterior import _cut_off, determined_directions
+from cephalon.fit.posterior import _cut_off, _inside_bounds, determined_directions
 from cephalon.fit.problem import build_problem
 from cephalon.fit.solver import Linearised, linearised, normal_equations
 from cephalon.head import HeadModel
@@ -17,23 +17,30 @@ from tests.fit.synthetic import pose, see
 
 
 @pytest.mark.parametrize(
-    ("mode", "slope", "precision"),
-    [
-        (0.0, 8.3, 2.0),
-        (0.0, 30.0, 100.0),
-        (0.02, 0.0, 100.0),
-        (0.3, 0.0, 400.0),
-        (1.0, -20.0, 50.0),
-        (0.95, 0.0, 200.0),
-    ],
+    ("centre", "precision"),
+    [(-4.15, 2.0), (-0.3, 100.0), (0.02, 100.0), (0.3, 400.0), (1.4, 50.0), (0.95, 200.0), (-50.0, 9.0)],
 )
-def test_a_gaussian_cut_off_at_its_bounds(mode, slope, precision):
+def test_a_gaussian_cut_off_at_a_bound(centre, precision):
     sd = precision**-0.5
-    centre = mode - slope / precision
     exact = truncnorm((0 - centre) / sd, (1 - centre) / sd, loc=centre, scale=sd)
-    shift, variance = _cut_off(np.array([mode]), np.array([slope]), np.array([precision]))
-    assert shift[0] == pytest.approx(exact.mean() - mode, abs=2e-4)
+    mean, variance = _cut_off(np.array([centre]), np.array([precision]))
+    assert mean[0] == pytest.approx(exact.mean(), abs=2e-4)
     assert variance[0] == pytest.approx(exact.var(), rel=0.01)
+
+
+def test_gaussians_cut_off_together():
+    """Two coefficients that go together, pressed to 0, and a third that is free: against a sum over a grid."""
+    mode, slope = np.array([0.0, 0.0, 0.4]), np.array([8.0, 4.0, 0.0])
+    bare = np.array([[102.0, -100.0, 20.0], [-100.0, 102.0, 0.0], [20.0, 0.0, 60.0]])
+    wall = np.append(slope[:2] ** 2, 0.0)
+    shift, spread = _inside_bounds(mode, slope, np.linalg.inv(bare + np.diag(wall)), wall)
+    axis = (np.arange(100) + 0.5) / 100
+    d = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3) - mode
+    weight = np.exp(-d @ slope - 0.5 * np.einsum("ni,ij,nj->n", d, bare, d))
+    weight /= weight.sum()
+    mean = weight @ d
+    np.testing.assert_allclose(shift, mean, rtol=0.06)  # the method's own error
+    np.testing.assert_allclose(spread, (weight[:, None] * (d - mean)).T @ (d - mean), atol=0.001)
 
 
 @pytest.fixture(scope="module")
