@@ -31,7 +31,7 @@ def test_a_gaussian_cut_off_at_a_bound(centre, precision):
 def test_gaussians_cut_off_together():
     """Two coefficients that go together, pressed to 0, and a third that is free: against a sum over a grid."""
     mode, slope = np.array([0.0, 0.0, 0.4]), np.array([8.0, 4.0, 0.0])
-    bare = np.array([[102.0, -100.0, 20.0], [-100.0, 102.0, 0.0], [20.0, 0.0, 60.0]])
+    bare = np.array([[50.0, -20.0, 20.0], [-20.0, 50.0, 0.0], [20.0, 0.0, 60.0]])
     wall = np.append(slope[:2] ** 2, 0.0)
     shift, spread = _inside_bounds(mode, slope, np.linalg.inv(bare + np.diag(wall)), wall)
     axis = (np.arange(100) + 0.5) / 100
