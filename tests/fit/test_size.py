@@ -9,8 +9,8 @@ from scipy.stats import truncnorm
 from cephalon.fit import Cues, FitOptions, fit
 from cephalon.fit.estimate import _poses, _start
 from cephalon.fit.factors import LandmarkFactor
-from cephalon.fit.posterior import _cut_off, _inside_bounds, determined_directions
 from cephalon.fit.problem import build_problem
+from cephalon.fit.size import _cut_off, _inside_bounds, determined_directions
 from cephalon.fit.solver import Linearised, linearised, normal_equations
 from cephalon.head import HeadModel
 from tests.fit.synthetic import pose, see

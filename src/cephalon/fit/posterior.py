@@ -8,17 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
-from scipy.special import erfcx
 
-from cephalon.fit.factors import LandmarkFactor
 from cephalon.fit.problem import Problem
-from cephalon.fit.solver import Linearised, Solution, System, at_bound, normal_equations
+from cephalon.fit.solver import Solution, System, at_bound, normal_equations
 from cephalon.fit.unknowns import Layout, State
 
 Float = NDArray[np.float64]
 
-_LEAST_PRECISION = 1e-9
-_SITE_ROUNDS = 4  # within 1 % of the limit
+LEAST_PRECISION = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -39,11 +36,11 @@ class Gaussian:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Marginal:
+class Marginal:
     """The normal equations at a mode with the photos' own unknowns eliminated: (s, s) precision of the shared ones."""
 
     system: System
-    blocks: list[_OwnBlock]
+    blocks: list[OwnBlock]
     precision: Float
     factor: tuple[Float, bool]
 
@@ -53,21 +50,22 @@ class _Marginal:
         return own - np.outer(iris, iris) / self.precision[modes, modes]
 
 
-def _marginal(system: System, state: State, layout: Layout, free: Sequence[NDArray[np.bool_]]) -> _Marginal:
+def marginal(system: System, state: State, layout: Layout, free: Sequence[NDArray[np.bool_]]) -> Marginal:
+    """Eliminate the photos' own unknowns at a state, bounds as soft walls; `free` as given to the solver."""
     blocks = [_own_block(system, layout, state, p, free[p]) for p in range(len(state.photos))]
     precision = system.shared.copy()
     for block in blocks:
         precision -= block.cross @ cho_solve(block.factor, block.cross.T, check_finite=False)
     precision = (precision + precision.T) / 2
     factor = cho_factor(precision, lower=True, check_finite=False)
-    return _Marginal(system=system, blocks=blocks, precision=precision, factor=factor)
+    return Marginal(system=system, blocks=blocks, precision=precision, factor=factor)
 
 
 def gaussian(problem: Problem, solution: Solution, free: Sequence[NDArray[np.bool_]] | None = None) -> Gaussian:
     """Return the Laplace approximation at the solver's mode; `free` as given to the solver, by default the problem's."""
     layout = problem.layout
     system = normal_equations(solution.factors, solution.state, layout, exact=True)
-    around = _marginal(system, solution.state, layout, problem.free if free is None else free)
+    around = marginal(system, solution.state, layout, problem.free if free is None else free)
     blocks, shared = around.blocks, around.factor
     upper = np.asarray(np.linalg.cholesky(around.identity_precision(layout.modes)).T, dtype=np.float64)
     focal = []
@@ -86,74 +84,8 @@ def gaussian(problem: Problem, solution: Solution, free: Sequence[NDArray[np.boo
     )
 
 
-def determined_directions(problem: Problem, state: State, begin: Linearised) -> float:
-    """Return how many directions of identity, and of expression in all photos, the landmarks determine at a state.
-
-    With Q the energy of all but the landmarks, and x these n unknowns: n - E[x Q'(x)] + x0 Q'(x0), the mean over the
-    posterior and x0 the mode. For a Gaussian Q that is the trace of 1 - C P, C the covariance and P the precision
-    without landmarks; a direction that only its prior holds counts 0, one that only landmarks hold counts 1. Expression
-    ends at its bounds, so its mean and covariance are those of a Gaussian that is cut off there.
-    """
-    layout, k = problem.layout, problem.layout.modes
-    around = _marginal(begin.system, state, layout, problem.free)
-    others = [factor for factor in begin.factors if not isinstance(factor, LandmarkFactor)]
-    prior = normal_equations(others, state, layout, exact=True)
-    unit = np.eye(len(around.precision))[:, :k]
-    covariance = cho_solve(around.factor, unit, check_finite=False)[:k]
-    total = k - float((covariance * prior.shared[:k, :k]).sum())
-    for p, block in enumerate(around.blocks):
-        places = np.flatnonzero(block.use < layout.expressions)
-        own = block.use[places]
-        unit = np.zeros((len(block.use), len(places)))
-        unit[places, np.arange(len(places))] = 1.0
-        alone = cho_solve(block.factor, unit, check_finite=False)
-        # the joint covariance of the photo's expression: alone, and through the shared unknowns
-        through = block.cross @ alone
-        joint = alone[places] + through.T @ cho_solve(around.factor, through, check_finite=False)
-        mode = state.photos[p].expression[own]
-        slope = np.where(block.wall[places] > 0, around.system.own_gradient[p][own], 0.0)
-        shift, spread = _inside_bounds(mode, slope, joint, block.wall[places])
-        precision = prior.own[p][np.ix_(own, own)]
-        total += len(places) - float((spread * precision).sum())
-        total -= float(shift @ (prior.own_gradient[p][own] + precision @ (mode + shift)))
-    return max(total, 0.0)
-
-
-def _inside_bounds(mode: Float, slope: Float, covariance: Float, wall: Float) -> tuple[Float, Float]:
-    """Return mean minus mode (b,), and covariance (b, b), of a Gaussian with a slope at the mode, cut off at 0 and 1.
-
-    `covariance` has the walls' precision in it. The cuts become Gaussian sites of the same moments, a few times over
-    (expectation propagation, Minka 2001).
-    """
-    bare = np.linalg.inv(covariance)
-    np.fill_diagonal(bare, np.diag(bare) - wall)
-    # measured from the mode: exp(-slope d - d bare d / 2), the sites exp(push d - d site d / 2); at first these hold the mode
-    site, push = wall, slope
-    mean, spread = np.zeros_like(mode), covariance
-    for _ in range(_SITE_ROUNDS):
-        variance = np.diag(spread)
-        cavity = np.maximum(1.0 / variance - site, _LEAST_PRECISION)
-        centre = (mean / variance - push) / cavity
-        inside, left = _cut_off(mode + centre, cavity)
-        site = np.maximum(1.0 / left - cavity, 0.0)
-        push = (site + cavity) * (inside - mode) - cavity * centre
-        spread = np.linalg.inv(bare + np.diag(site))
-        mean = spread @ (push - slope)
-    return mean, spread
-
-
-def _cut_off(centre: Float, precision: Float) -> tuple[Float, Float]:
-    """Return mean and variance of Gaussians cut off at the nearer of the bounds 0 and 1; the other is taken as far."""
-    high = centre > 0.5
-    sd = 1.0 / np.sqrt(precision)
-    below = -np.where(high, 1.0 - centre, centre) / sd
-    hazard = np.sqrt(2 / np.pi) / erfcx(below / np.sqrt(2))
-    share = np.clip(1 - hazard * (hazard - below), 1e-6, 1.0)
-    return centre + np.where(high, -sd, sd) * hazard, sd * sd * share
-
-
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _OwnBlock:
+class OwnBlock:
     """The free unknowns of one photo: their places, Cholesky factor, coupling to the shared ones, walls."""
 
     use: NDArray[np.intp]
@@ -162,7 +94,7 @@ class _OwnBlock:
     wall: Float
 
 
-def _own_block(system: System, layout: Layout, state: State, p: int, free: NDArray[np.bool_]) -> _OwnBlock:
+def _own_block(system: System, layout: Layout, state: State, p: int, free: NDArray[np.bool_]) -> OwnBlock:
     """Return a photo's block with bounds as soft walls.
 
     A coefficient that a slope g presses against its bound has nearly the density g exp(-g e), whose variance is 1
@@ -171,13 +103,13 @@ def _own_block(system: System, layout: Layout, state: State, p: int, free: NDArr
     own, gradient = system.own[p].copy(), system.own_gradient[p]
     stuck = at_bound(system, state, layout, p)
     wall = np.where(stuck, gradient**2, 0.0)
-    own[np.diag_indices_from(own)] += wall + _LEAST_PRECISION
+    own[np.diag_indices_from(own)] += wall + LEAST_PRECISION
     use = np.flatnonzero(free)
     factor = cho_factor(own[np.ix_(use, use)], lower=True, check_finite=False)
-    return _OwnBlock(use=use, factor=factor, cross=system.cross[p][:, use], wall=wall[use])
+    return OwnBlock(use=use, factor=factor, cross=system.cross[p][:, use], wall=wall[use])
 
 
-def _disagreement(around: _Marginal, k: int) -> tuple[float, ...]:
+def _disagreement(around: Marginal, k: int) -> tuple[float, ...]:
     """Return for each photo the chi-square between its identity and the others', over its expectation.
 
     With L_p the information of photo p on the shared unknowns, g_p its slope at the joint mode and L the precision

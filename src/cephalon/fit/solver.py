@@ -123,7 +123,7 @@ def normal_equations(factors: Sequence[Factor], state: State, layout: Layout, *,
 
 def _eliminate(block: Float, gradient: Float, s: int, start: int) -> Eliminated:
     """Take the unknowns from `start` on out of a photo's block and gradient, both changed in place."""
-    root = np.linalg.cholesky(block[start:, start:])
+    root = np.asarray(np.linalg.cholesky(block[start:, start:]), dtype=np.float64)
     right = np.column_stack([block[start:, :start], gradient[start:]])
     rows = solve_triangular(root, right, lower=True, check_finite=False)
     coupling, offset = rows[:, :-1], rows[:, -1]
