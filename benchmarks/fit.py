@@ -2,13 +2,13 @@
 
     python benchmarks/fit.py [--people 40] [--seed 0] [--json FILE]
 
-One thread, seeded; prints tables in Markdown. People are drawn from the head model and photographed from several sides; their MediaPipe points carry
-0.8 mm of noise, 82 % of it smooth over the face, exactly as the fit is told (so this measures the estimator, not a
-landmarker). Expressions are drawn from the fit's prior, or sparser with `--expressions sparse`. Errors are means over
-people, after rigid alignment without scale; a ratio below 1 beats the mean head. Intervals are those of all measures.
-Size is the mean of log(fitted / true), of the root of the summed squared distances of the points from their centre. The
-peer minimises the same energy from the same start with the same derivatives, dense, by `scipy.optimize.least_squares`
-(trust region with bounds).
+One thread, seeded; prints tables in Markdown. People are drawn from the head model and photographed from several sides;
+their MediaPipe points carry 0.8 mm of noise, 82 % of it smooth over the face, exactly as the fit is told (so this measures
+the estimator, not a landmarker). Expressions are drawn from the fit's prior, or sparser with `--expressions sparse`. Errors
+are means over people, after rigid alignment without scale; a ratio below 1 beats the mean head. Intervals are those of all
+measures. Size is the mean of log(fitted / true), of the root of the summed squared distances of the points from their
+centre. Times are of the process. The peer minimises the same energy from the same start with the same derivatives, dense,
+by `scipy.optimize.least_squares` (trust region with bounds).
 """
 
 from __future__ import annotations

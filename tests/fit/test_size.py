@@ -13,7 +13,7 @@ from cephalon.fit.problem import build_problem
 from cephalon.fit.size import _cut_off, _inside_bounds, determined_directions
 from cephalon.fit.solver import Linearised, linearised, normal_equations
 from cephalon.head import HeadModel
-from tests.fit.synthetic import pose, see
+from tests.fit.synthetic import expressions_of_prior, pose, see
 
 
 @pytest.mark.parametrize(
@@ -97,15 +97,16 @@ def test_the_count_is_the_slope_of_the_determinant(problem_and_state):
 
 
 def mean_log_size(people: int, seed: int) -> tuple[float, float]:
-    """Mean of log(size found / true size) over people, and its standard error; the noise is what the fit assumes."""
+    """Mean of log(size found / true size) over people, and its standard error; noise and faces are what the fit assumes."""
     model = HeadModel.load()
     rng = np.random.default_rng(seed)
     options = FitOptions(residual_scale=0.0, claim_tempering=1.0)
+    expressions = expressions_of_prior(model, options, people, np.random.default_rng(seed + 1))
     found = []
-    for _ in range(people):
+    for expression in expressions:
         z = rng.standard_normal(model.identity_count)
         place = pose(rng.uniform(-30, 30), rng.uniform(-10, 10), 0.0, 900.0)
-        seen = see(model, z, rng=rng, place=place, focal_known=True)
+        seen = see(model, z, rng=rng, place=place, focal_known=True, expression=expression)
         posterior = fit([seen.observation], model, options, Cues(iris_mm=None))
         sizes = [
             np.linalg.norm(points - points.mean(0))
@@ -126,4 +127,5 @@ def test_size_is_not_biased():
 @pytest.mark.slow
 def test_size_is_not_biased_over_many():
     mean, error = mean_log_size(150, seed=5)
+    print(f"log size {mean:+.4f} +- {error:.4f}")
     assert abs(mean) < 0.007 + 2 * error
