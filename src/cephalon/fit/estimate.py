@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cephalon.core import CephalonError
 from cephalon.fit.factors import LandmarkFactor
 from cephalon.fit.initial import Pose, best_combination, starting_poses
 from cephalon.fit.options import Cues, FitOptions
@@ -27,8 +26,7 @@ Float = NDArray[np.float64]
 # Shares of the prior's variance in the landmarks' noise in the first steps: the mean head is far from its points
 # at first, and a Student-t would call the person an outlier.
 _SLACK = (0.3, 0.03)
-# The way is found with this many points of each set, which hold nearly what all of them do (their errors are shared), and
-# to this many nats. The solution goes on from there with all points.
+# The way is found with this many points of each set and to this many nats; the solution goes on from there with all points.
 _COARSE = 120
 _ROUGH = 0.3
 _EYE_CORNERS = ("now7", 0, 3)
@@ -63,9 +61,9 @@ def fit(
     options, cues = options or FitOptions(), cues or Cues()
     problem = build_problem(observations, model, options, cues)
     coarse = problem.thinned(_COARSE)
-    best: Solution | None = None
-    for poses in best_combination([_poses(problem, observations[p], p, options) for p in range(len(observations))]):
-        solution = solve(
+    starts = best_combination([_poses(problem, observations[p], p, options) for p in range(len(observations))])
+    found = [
+        solve(
             coarse.factors,
             _start(problem, poses),
             problem.layout,
@@ -74,17 +72,16 @@ def fit(
             tolerance=max(options.tolerance, _ROUGH),
             slack=_SLACK,
         )
-        if best is None or solution.energy < best.energy:
-            best = solution
-    if best is None:
-        raise CephalonError("fit: no start was found")
-    begin = linearised(problem.factors, best.state, problem.layout)
-    size = size_factor(problem, best.state, begin)
+        for poses in starts
+    ]
+    near = min(found, key=lambda solution: solution.energy)
+    begin = linearised(problem.factors, near.state, problem.layout)
+    size = size_factor(problem, near.state, begin)
     if size is not None:
-        problem, begin = replace(problem, factors=(*problem.factors, size)), begin.joined_by(size, best.state)
-    found = solve(
+        problem, begin = replace(problem, factors=(*problem.factors, size)), begin.joined_by(size, near.state)
+    best = solve(
         problem.factors,
-        best.state,
+        near.state,
         problem.layout,
         problem.free,
         max_iterations=options.max_iterations,
@@ -92,8 +89,8 @@ def fit(
         begin=begin,
     )
     # a linear term stands in the energy as a parabola far up its side: that height means nothing
-    height = 0.0 if size is None else loss(*size.residual(found.state))
-    best = replace(found, iterations=best.iterations + found.iterations, energy=found.energy - height)
+    height = 0.0 if size is None else loss(*size.residual(best.state))
+    best = replace(best, iterations=near.iterations + best.iterations, energy=best.energy - height)
     return _describe(problem, best, observations, model, options, cues)
 
 
@@ -221,7 +218,7 @@ def _photo_fit(
 def _name_strangers(photos: list[PhotoFit], apart: Sequence[float], options: FitOptions) -> list[PhotoFit]:
     """Return the photos with those marked whose identity is too far from the others'.
 
-    Of two photos neither is more suspect: both are named. Of more, the worst one is, and others that are as bad alone.
+    Of two photos neither is more suspect: both are named. Of more, the worst one is.
     """
     if len(photos) < 2 or max(apart) < options.disagreement:
         return photos

@@ -120,7 +120,7 @@ def _inside_bounds(mode: Float, slope: Float, covariance: Float, wall: Float) ->
         inside, left = _cut_off(mode + centre, cavity)
         site = np.maximum(1.0 / left - cavity, 0.0)
         push = (site + cavity) * (inside - mode) - cavity * centre
-        spread = np.linalg.inv(bare + np.diag(site))
+        spread = np.asarray(np.linalg.inv(bare + np.diag(site)), dtype=np.float64)
         mean = spread @ (push - slope)
     return mean, spread
 
@@ -133,5 +133,4 @@ def _cut_off(centre: Float, precision: Float) -> tuple[Float, Float]:
     hazard = np.sqrt(2 / np.pi) / erfcx(below / np.sqrt(2))
     share = np.clip(1 - hazard * (hazard - below), 1e-6, 1.0)
     mean = centre + np.where(high, -sd, sd) * hazard
-    variance: Float = np.asarray(sd * sd * share, dtype=np.float64)
-    return np.asarray(mean, dtype=np.float64), variance
+    return np.asarray(mean, dtype=np.float64), np.asarray(sd * sd * share, dtype=np.float64)

@@ -55,6 +55,7 @@ class System:
     shared : (s, s) and `shared_gradient` (s,).
     of_photo, of_photo_gradient : per photo, its share of these two.
     own : per photo (q, q); `own_gradient` (q,); `cross` (s, q).
+    eliminated : per photo, how its smooth error follows.
     """
 
     energy: float
@@ -102,9 +103,9 @@ def normal_equations(factors: Sequence[Factor], state: State, layout: Layout, *,
             target, gradient = shared, shared_gradient
         else:
             target, gradient = full[factor.photo], gradients[factor.photo]
-        place = terms.columns if isinstance(terms.columns, slice) else np.ix_(terms.columns, terms.columns)
-        gram = jacobian.T @ jacobian if terms.gram is None else terms.gram
-        target[(place, place) if isinstance(place, slice) else place] += gram
+        columns = terms.columns
+        place = (columns, columns) if isinstance(columns, slice) else np.ix_(columns, columns)
+        target[place] += jacobian.T @ jacobian if terms.gram is None else terms.gram
         gradient[terms.columns] += jacobian.T @ residual
     eliminated = tuple(_eliminate(full[p], gradients[p], s, s + layout.own) for p in photos)
     rest = slice(s, s + layout.own)
