@@ -164,6 +164,22 @@ def test_a_general_minimiser_finds_the_same_mode(model):
     assert other.cost == pytest.approx(found.energy, abs=0.05)
 
 
+def test_the_way_through_fewer_points_leads_to_the_same_mode(model):
+    problem, state, _ = problem_of(model, 1, set_name="mediapipe478")
+    common = {"layout": problem.layout, "free": problem.free, "max_iterations": 100}
+    fewer = problem.thinned(120)
+    assert [len(f.points) for f in fewer.landmarks[0]] == [120]
+    coarse = solve(fewer.factors, state, tolerance=0.3, slack=(0.3, 0.03), **common)
+    begin = linearised(problem.factors, coarse.state, problem.layout)
+    found = solve(problem.factors, coarse.state, tolerance=0.02, begin=begin, **common)
+    straight = solve(problem.factors, state, tolerance=1e-8, slack=(0.3, 0.03), **common)
+    assert found.converged
+    assert straight.converged
+    assert found.iterations < straight.iterations
+    assert found.energy == pytest.approx(straight.energy, abs=0.02)
+    np.testing.assert_allclose(found.state.identity, straight.state.identity, atol=0.03)
+
+
 def test_damping_rescues_a_bad_start(model):
     problem, state, _ = problem_of(model, 1)
     rng = np.random.default_rng(2)
