@@ -8,35 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cephalon.fit.points import PointModel
-from cephalon.fit.terms import Terms
+from cephalon.fit.terms import Terms, inverse_square_root
 from cephalon.fit.unknowns import Layout, PhotoState, State
 from cephalon.geometry import skew
 
 Float = NDArray[np.float64]
-
-
-def _root_and_det(covariance: Float) -> tuple[Float, Float]:
-    """Return the symmetric square roots of (m, 2, 2) positive definite matrices and the roots' determinants (m,)."""
-    a, b, c, d = covariance[:, 0, 0], covariance[:, 0, 1], covariance[:, 1, 0], covariance[:, 1, 1]
-    det = np.sqrt(a * d - b * c)
-    trace = np.sqrt(a + d + 2 * det)
-    root = covariance / trace[:, None, None]
-    root[:, 0, 0] += det / trace
-    root[:, 1, 1] += det / trace
-    return root, det
-
-
-def square_root(covariance: Float) -> Float:
-    """Return the symmetric square root of (m, 2, 2) positive definite matrices (closed form of Cayley and Hamilton)."""
-    return _root_and_det(covariance)[0]
-
-
-def inverse_square_root(covariance: Float) -> Float:
-    """Return W (m, 2, 2), symmetric, with W C W = I."""
-    root, det = _root_and_det(covariance)
-    inverse = -root / det[:, None, None]
-    inverse[:, 0, 0], inverse[:, 1, 1] = root[:, 1, 1] / det, root[:, 0, 0] / det
-    return inverse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

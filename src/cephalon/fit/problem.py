@@ -16,11 +16,10 @@ from cephalon.fit.factors import (
     IrisFactor,
     LandmarkFactor,
     LinearFactor,
-    square_root,
 )
 from cephalon.fit.options import Cues, FitOptions
 from cephalon.fit.points import IRIS_ROWS, PointModel, point_model, smooth_modes
-from cephalon.fit.terms import Factor
+from cephalon.fit.terms import Factor, square_root
 from cephalon.fit.unknowns import Layout
 from cephalon.geometry import Camera
 from cephalon.head import HeadModel
