@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cephalon.fit import Cues, FitOptions
+from cephalon.fit.factors import ExclusionFactor, LinearFactor
 from cephalon.fit.points import IRIS_ROWS, smooth_modes
+from cephalon.fit.problem import build_problem
 from cephalon.geometry import Camera, Rigid, rotation_from_rotvec
 from cephalon.head import HeadModel
 from cephalon.values import Observation, PointObservation
@@ -82,8 +85,31 @@ def see(
 
 
 def draw_expression(model: HeadModel, rng: np.random.Generator) -> np.ndarray:
-    """A few coefficients away from 0, as the fit's prior has it."""
+    """A few coefficients away from 0: sparser than the fit's prior."""
     return np.where(rng.random(len(model.expression_names)) < 0.1, rng.uniform(0, 0.5, len(model.expression_names)), 0)
+
+
+def expressions_of_prior(model: HeadModel, options: FitOptions, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw (count, b) coefficients from the very density that the fit believes in, by Metropolis steps in all chains."""
+    seen = see(model, np.zeros(model.identity_count), rng=np.random.default_rng(0)).observation
+    factors = build_problem([seen], model, options, Cues()).factors
+    (linear,) = [f for f in factors if isinstance(f, LinearFactor) and f.kind == "expression"]
+    (apart,) = [f for f in factors if isinstance(f, ExclusionFactor)]
+
+    def energy(e: np.ndarray) -> np.ndarray:
+        excess = np.maximum(e[:, apart.lower] - e[:, apart.upper], 0.0)
+        together = np.hstack([e[:, apart.first] * e[:, apart.second], excess]) / apart.sigma
+        return 0.5 * ((e @ linear.matrix.T - linear.target) ** 2).sum(1) + 0.5 * (together**2).sum(1)
+
+    e = np.minimum(rng.exponential(options.expression_mean, (count, len(model.expression_names))), 0.9)
+    current = energy(e)
+    for step in range(60 * e.shape[1]):
+        trial = e.copy()
+        trial[:, step % e.shape[1]] += (0.05, 0.25)[step // e.shape[1] % 2] * rng.standard_normal(count)
+        value = np.where((trial >= 0).all(1) & (trial <= 1).all(1), energy(trial), np.inf)
+        accept = np.log(rng.random(count)) < current - value
+        e[accept], current[accept] = trial[accept], value[accept]
+    return e
 
 
 def region_error(model: HeadModel, identity: np.ndarray, truth: np.ndarray, region: str = "face") -> float:

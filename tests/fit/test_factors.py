@@ -7,10 +7,10 @@ import pytest
 
 from cephalon.fit import Cues, FitOptions
 from cephalon.fit.estimate import _poses, _start
-from cephalon.fit.factors import inverse_square_root, square_root
-from cephalon.fit.points import point_model, smooth_modes
+from cephalon.fit.points import _eye_turns, point_model, smooth_modes
 from cephalon.fit.problem import build_problem
-from cephalon.fit.terms import Terms, gauss_newton, group_weights, loss
+from cephalon.fit.terms import Terms, gauss_newton, group_weights, inverse_square_root, loss, square_root
+from cephalon.geometry import rotation_from_rotvec, rotation_jacobian
 from cephalon.values import ExpressionObservation
 from tests.fit.synthetic import draw_expression, pose, see
 
@@ -103,7 +103,8 @@ def test_student_loss_and_its_two_quadratics():
             for a in np.eye(14)
         ]
     )
-    _, exact = gauss_newton(terms, exact=True)
+    its_residual, exact = gauss_newton(terms, exact=True)
+    np.testing.assert_allclose(exact.T @ its_residual, numeric, atol=1e-6)  # the same gradient
     inner = np.arange(8)  # the first four groups: inside the convex part of the loss
     np.testing.assert_allclose((exact.T @ exact)[np.ix_(inner, inner)], hessian[np.ix_(inner, inner)], atol=1e-3)
     # the default bounds the curvature from above, everywhere
@@ -134,6 +135,16 @@ def test_point_models_agree_with_the_head_model(model, name):
     np.testing.assert_allclose(points.jacobian(np.concatenate([z, e]), gaze)[0], expected, atol=1e-3)
     rows = np.arange(len(points))[::-3]
     np.testing.assert_allclose(points.take(rows).positions(np.concatenate([z, e]), gaze), expected[rows], atol=1e-3)
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-6, 0.009, 0.0101, 0.3, 2.0])
+def test_eye_turns_are_rodrigues_formula(size):
+    gaze = size * np.array([[0.6, -0.8], [-0.28, 0.96]])
+    rotvecs = np.column_stack([gaze, np.zeros(2)])
+    change, derivative = _eye_turns(gaze)
+    np.testing.assert_allclose(change, rotation_from_rotvec(rotvecs) - np.eye(3), atol=1e-14)
+    expected = rotation_jacobian(rotvecs)[..., :2]
+    np.testing.assert_allclose(derivative.transpose(0, 3, 2, 1), expected, atol=1e-11)
 
 
 def test_smooth_modes_span_the_kernel(model):

@@ -9,8 +9,8 @@ from scipy.optimize import least_squares
 from cephalon.fit import Cues, FitOptions
 from cephalon.fit.estimate import _poses, _start
 from cephalon.fit.problem import build_problem
-from cephalon.fit.solver import _step, energy, normal_equations, solve
-from cephalon.fit.terms import group_weights
+from cephalon.fit.solver import _step, energy, linearised, normal_equations, solve
+from cephalon.fit.terms import gauss_newton, group_weights
 from tests.fit.synthetic import draw_expression, pose, see
 
 OPTIONS = FitOptions(modes=12, residual_scale=0.0)
@@ -36,37 +36,76 @@ def problem_of(model, count, options=OPTIONS, set_name="ibug68", seed=1):
     return problem, _start(problem, poses), truth
 
 
+def dense(factors, state, layout):
+    """Normal equations of all unknowns, smooth errors included: matrix, gradient, and where each photo's part begins."""
+    s = layout.shared
+    starts = np.cumsum([s, *(layout.photo(p) for p in range(len(state.photos)))])
+    matrix, gradient = np.zeros((starts[-1], starts[-1])), np.zeros(starts[-1])
+    for factor in factors:
+        terms = factor.terms(state)
+        residual, jacobian = gauss_newton(terms)
+        p = factor.photo or 0
+        places = np.concatenate([np.arange(s), np.arange(starts[p], starts[p + 1])])[terms.columns]
+        matrix[np.ix_(places, places)] += jacobian.T @ jacobian
+        gradient[places] += jacobian.T @ residual
+    return matrix, gradient, starts
+
+
+def test_eliminating_the_smooth_errors_is_a_schur_complement(model):
+    problem, state, _ = problem_of(model, 2)
+    layout, s = problem.layout, problem.layout.shared
+    now = linearised(problem.factors, state, layout, slack=0.3)
+    system = now.system
+    matrix, gradient, starts = dense(now.factors, state, layout)
+    field = np.concatenate([np.arange(starts[p] + layout.own, starts[p + 1]) for p in range(2)])
+    assert len(field) > 60
+    rest = np.setdiff1d(np.arange(starts[-1]), field)
+    right = np.column_stack([matrix[np.ix_(field, rest)], gradient[field]])
+    through = np.linalg.solve(matrix[np.ix_(field, field)], right)
+    gradient = gradient[rest] - matrix[np.ix_(rest, field)] @ through[:, -1]
+    matrix = matrix[np.ix_(rest, rest)] - matrix[np.ix_(rest, field)] @ through[:, :-1]
+    np.testing.assert_allclose(system.shared, matrix[:s, :s], rtol=1e-9, atol=1e-9 * np.abs(matrix).max())
+    np.testing.assert_allclose(np.concatenate([system.shared_gradient, *system.own_gradient]), gradient, rtol=1e-8)
+    for p in range(2):
+        own = slice(s + p * layout.own, s + (p + 1) * layout.own)
+        atol = 1e-9 * np.abs(matrix[own, own]).max()
+        np.testing.assert_allclose(system.own[p], matrix[own, own], rtol=1e-9, atol=atol)
+        np.testing.assert_allclose(system.cross[p], matrix[:s, own], rtol=1e-9, atol=atol)
+    total = system.shared - sum(system.of_photo)
+    alone = [f for f in now.factors if f.photo is None]
+    np.testing.assert_allclose(total, dense(alone, state, layout)[0][:s, :s], rtol=1e-6, atol=1e-6)
+    assert system.energy == pytest.approx(energy(now.factors, state))
+
+
 def test_the_schur_step_is_the_dense_step(model):
     problem, state, _ = problem_of(model, 3)
-    factors = [f.held(state, 0.3) for f in problem.factors]
-    system = normal_equations(factors, state, problem.layout)
-    # every unknown free and no bound near: move the expression inside, take a small slope
-    system = replace(
-        system,
-        shared_gradient=1e-3 * system.shared_gradient,
-        own_gradient=tuple(1e-3 * gradient for gradient in system.own_gradient),
-    )
-    own = [np.zeros(problem.layout.photo(p)) for p in range(3)]
+    layout, s = problem.layout, problem.layout.shared
+    # no bound near: the expression in the middle, and a small slope
+    own = [np.zeros(layout.photo(p)) for p in range(3)]
     for step in own:
-        step[problem.layout.expression] = 0.5
-    state = problem.layout.moved(state, np.zeros(problem.layout.shared), tuple(own))
+        step[layout.expression] = 0.5
+    state = layout.moved(state, np.zeros(s), tuple(own))
+    now = linearised(problem.factors, state, layout, slack=0.3)
+    small = 1e-3
+    system = replace(
+        now.system,
+        shared_gradient=small * now.system.shared_gradient,
+        own_gradient=tuple(small * gradient for gradient in now.system.own_gradient),
+        eliminated=tuple(replace(gone, offset=small * gone.offset) for gone in now.system.eliminated),
+    )
+    matrix, gradient, starts = dense(now.factors, state, layout)
+    gradient *= small
     free = [np.ones_like(mask) for mask in problem.free]
-    s = problem.layout.shared
-    sizes = [len(block) for block in system.own]
-    starts = np.cumsum([s, *sizes])
-    dense = np.zeros((starts[-1], starts[-1]))
-    dense[:s, :s] = system.shared
-    gradient = np.concatenate([system.shared_gradient, *system.own_gradient])
-    for p, start in enumerate(starts[:-1]):
-        block = slice(start, start + sizes[p])
-        dense[block, block] = system.own[p]
-        dense[:s, block] = system.cross[p]
-        dense[block, :s] = system.cross[p].T
     damping = 0.1
-    expected = np.linalg.solve(dense + damping * np.diag(np.diag(dense)), -gradient)
-    shared, steps, foretold = _step(system, state, problem.layout, free, damping)
+    # damped are all but the smooth errors, by the diagonal that is left after their elimination
+    diagonal = np.zeros(len(matrix))
+    diagonal[:s] = np.diag(system.shared)
+    for p in range(3):
+        diagonal[starts[p] : starts[p] + layout.own] = np.diag(system.own[p])
+    expected = np.linalg.solve(matrix + damping * np.diag(diagonal), -gradient)
+    shared, steps, foretold = _step(system, state, layout, free, damping)
     np.testing.assert_allclose(np.concatenate([shared, *steps]), expected, rtol=1e-6, atol=1e-9)
-    assert foretold == pytest.approx(-gradient @ expected - 0.5 * expected @ dense @ expected, rel=1e-6)
+    assert foretold == pytest.approx(-gradient @ expected - 0.5 * expected @ matrix @ expected, rel=1e-6)
 
 
 def test_the_mode_is_a_minimum_inside_the_bounds(model):
@@ -125,13 +164,33 @@ def test_a_general_minimiser_finds_the_same_mode(model):
     assert other.cost == pytest.approx(found.energy, abs=0.05)
 
 
+def test_the_way_through_fewer_points_leads_to_the_same_mode(model):
+    problem, state, _ = problem_of(model, 1, set_name="mediapipe478")
+    common = {"layout": problem.layout, "free": problem.free, "max_iterations": 100}
+    fewer = problem.thinned(120)
+    assert [len(f.points) for f in fewer.landmarks[0]] == [120]
+    coarse = solve(fewer.factors, state, tolerance=0.3, slack=(0.3, 0.03), **common)
+    begin = linearised(problem.factors, coarse.state, problem.layout)
+    found = solve(problem.factors, coarse.state, tolerance=0.02, begin=begin, **common)
+    straight = solve(problem.factors, state, tolerance=1e-8, slack=(0.3, 0.03), **common)
+    assert found.converged
+    assert straight.converged
+    assert found.iterations < straight.iterations
+    assert found.energy == pytest.approx(straight.energy, abs=0.02)
+    np.testing.assert_allclose(found.state.identity, straight.state.identity, atol=0.03)
+
+
 def test_damping_rescues_a_bad_start(model):
     problem, state, _ = problem_of(model, 1)
     rng = np.random.default_rng(2)
     bad = problem.layout.moved(
         state,
         2 * rng.standard_normal(problem.layout.shared),
-        (0.15 * rng.standard_normal(problem.layout.photo(0)) * problem.free[0],),
+        (
+            0.15
+            * rng.standard_normal(problem.layout.photo(0))
+            * np.append(problem.free[0], np.ones(problem.layout.fields[0])),
+        ),
     )
     arguments = {"max_iterations": 80, "tolerance": 0.01, "slack": (0.3, 0.03)}
     good = solve(problem.factors, state, problem.layout, problem.free, **arguments)

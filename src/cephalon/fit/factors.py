@@ -8,23 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cephalon.fit.points import PointModel
-from cephalon.fit.terms import Terms
+from cephalon.fit.terms import Terms, inverse_square_root
 from cephalon.fit.unknowns import Layout, PhotoState, State
 from cephalon.geometry import skew
 
 Float = NDArray[np.float64]
-
-
-def square_root(covariance: Float) -> Float:
-    """Return the symmetric square root of (m, 2, 2) positive definite matrices (closed form of Cayley and Hamilton)."""
-    root_det = np.sqrt(np.linalg.det(covariance))
-    trace = covariance[:, 0, 0] + covariance[:, 1, 1]
-    return (covariance + root_det[:, None, None] * np.eye(2)) / np.sqrt(trace + 2 * root_det)[:, None, None]
-
-
-def inverse_square_root(covariance: Float) -> Float:
-    """Return W (m, 2, 2), symmetric, with W C W = I."""
-    return np.asarray(np.linalg.inv(square_root(covariance)), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -74,6 +62,20 @@ class LandmarkFactor:
             covariance = covariance + slack * (across @ self.prior_covariance @ across.transpose(0, 2, 1))
         return replace(self, whitening=inverse_square_root(covariance))
 
+    def thinned(self, most: int) -> LandmarkFactor:
+        """Return the factor of evenly picked rows, at most that many."""
+        rows = np.linspace(0, len(self.points) - 1, min(most, len(self.points))).round().astype(int)
+        return replace(
+            self,
+            rows=self.rows[rows],
+            points=self.points.take(rows),
+            position=self.position[rows],
+            covariance=self.covariance[rows],
+            field=self.field[rows],
+            prior_covariance=self.prior_covariance[rows],
+            whitening=None if self.whitening is None else self.whitening[rows],
+        )
+
     def widened(self, times: float) -> LandmarkFactor:
         """Return the held factor with `times` the covariance, smooth part and model residual included."""
         root = float(np.sqrt(times))
@@ -112,7 +114,7 @@ class LandmarkFactor:
         """Return whitened residuals (m, 2) and their Jacobian by all shared and own unknowns."""
         own, layout, whitening = state.photos[self.photo], self.layout, self._whitening()
         camera = own.camera(*self.size)
-        points, basis, by_gaze = self.points.jacobian(self._weights(state), own.gaze)
+        points, of_eyes, by_gaze = self.points.jacobian(self._weights(state), own.gaze)
         turned = (points - own.pivot) @ own.rotation.T
         pivot = own.pivot_in_camera
         in_camera = turned + pivot
@@ -123,10 +125,11 @@ class LandmarkFactor:
         k, m = layout.modes, len(pixels)
         s = layout.shared
         jacobian = np.zeros((m, 2, s + layout.photo(self.photo)))
-        coefficients = across @ basis
+        rows = self.points.eye_rows
+        coefficients = across @ self.points.basis
+        coefficients[rows] = across[rows] @ of_eyes
         jacobian[:, :, :k] = coefficients[:, :, :k]
         jacobian[:, :, s : s + layout.expressions] = coefficients[:, :, k:]
-        rows = self.points.eye_rows
         if len(rows):
             jacobian[rows, :, s + layout.gaze.start : s + layout.gaze.stop] = across[rows] @ by_gaze
         jacobian[:, :, s + layout.rotation.start : s + layout.rotation.stop] = -d_point @ skew(turned)
@@ -149,7 +152,7 @@ class LandmarkFactor:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class LinearFactor:
-    """A Gaussian (or Student-t, group by group) statement on a linear function of the unknowns: (A x - b), whitened.
+    """A Gaussian statement on a linear function of the unknowns: (A x - b), whitened.
 
     `kind` names the piece of the state that x is: "identity", "iris", or of a photo "expression", "gaze", "field".
 
@@ -157,6 +160,7 @@ class LinearFactor:
     ----------
     matrix : (m, c) rows divided by their sd; `target` (m,) likewise.
     columns : the c places of x in the vector (shared unknowns, then the photo's).
+    gram : (c, c) A^T A.
     """
 
     photo: int | None
@@ -164,7 +168,15 @@ class LinearFactor:
     matrix: Float
     target: Float
     columns: slice
-    nu: float | None = None
+    gram: Float
+
+    @staticmethod
+    def of(photo: int | None, kind: str, matrix: Float, columns: slice, target: Float | None = None) -> LinearFactor:
+        """Return the factor of whitened rows; `target` is 0 when not given."""
+        target = np.zeros(len(matrix)) if target is None else target
+        return LinearFactor(
+            photo=photo, kind=kind, matrix=matrix, target=target, columns=columns, gram=matrix.T @ matrix
+        )
 
     def held(self, state: State, slack: float) -> LinearFactor:
         """Return the factor itself: nothing is held."""
@@ -180,12 +192,12 @@ class LinearFactor:
 
     def residual(self, state: State) -> tuple[Float, float | None]:
         """Return A x - b as groups of one."""
-        return (self.matrix @ self._unknown(state) - self.target)[:, None], self.nu
+        return (self.matrix @ self._unknown(state) - self.target)[:, None], None
 
     def terms(self, state: State) -> Terms:
         """Return A x - b and A."""
-        residual, nu = self.residual(state)
-        return Terms(residual=residual, jacobian=self.matrix, columns=self.columns, nu=nu)
+        residual, _ = self.residual(state)
+        return Terms(residual=residual, jacobian=self.matrix, columns=self.columns, gram=self.gram)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -302,7 +314,9 @@ class IrisFactor:
 
     def _in_camera(self, state: State) -> tuple[Float, Float, Float, Float]:
         own = state.photos[self.photo]
-        points, basis, by_gaze = self.points.jacobian(np.concatenate([state.identity, own.expression]), own.gaze)
+        points, of_eyes, by_gaze = self.points.jacobian(np.concatenate([state.identity, own.expression]), own.gaze)
+        basis = self.points.basis.copy()
+        basis[self.points.eye_rows] = of_eyes
         turned = (points - own.pivot) @ own.rotation.T
         all_gaze = np.zeros((len(points), 3, 4))
         all_gaze[self.points.eye_rows] = by_gaze
@@ -317,7 +331,9 @@ class IrisFactor:
 
     def residual(self, state: State) -> tuple[Float, float | None]:
         """Return log(predicted / measured) in units of sigma."""
-        return self._residual(state, self._in_camera(state)[1]), self.nu
+        own = state.photos[self.photo]
+        points = self.points.positions(np.concatenate([state.identity, own.expression]), own.gaze)
+        return self._residual(state, own.camera_from_head().apply(points)[:, 2]), self.nu
 
     def terms(self, state: State) -> Terms:
         """Return it with its Jacobian."""

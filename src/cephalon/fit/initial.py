@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cephalon.core import NoHeadError
-from cephalon.fit.factors import inverse_square_root
-from cephalon.fit.terms import group_weights, loss
+from cephalon.fit.terms import group_weights, inverse_square_root, loss
 from cephalon.geometry import Camera, rotation_from_rotvec, skew
 
 Float = NDArray[np.float64]

@@ -50,7 +50,8 @@ class FitOptions:
     ------
     modes : number of identity modes to estimate, the rest stay 0; None for all.
     max_iterations : Levenberg-Marquardt steps at most.
-    tolerance : stop when a step lowers the energy (nats) by less than this: far below what the data can tell.
+    tolerance : stop when no more than this is left to gain (nats), as the last two steps foretell: far below what
+        the data can tell.
     poor_percent : a photo whose median error is above this share of the outer eye distance is "poor".
     disagreement : a photo is named when its identity lies this many times farther from the others' than both claim
         (ratio of chi-square to its expectation).

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cephalon.geometry import rotation_from_rotvec, rotation_jacobian
 from cephalon.head import HeadModel
 
 Float = NDArray[np.float64]
@@ -76,37 +76,68 @@ class PointModel:
     def _eye_turn(self, points: Float, weights: Float, gaze: Float) -> Float:
         joints = self._joints(weights)
         turned = np.zeros_like(points)
-        for eye in range(2):
-            change = rotation_from_rotvec(np.append(gaze[eye], 0.0)) - np.eye(3)
+        for eye, change in enumerate(_eye_turns(gaze)[0]):
             turned += self.eye_weight[:, eye, None] * ((points - joints[eye]) @ change.T)
         return turned
 
     def jacobian(self, weights: Float, gaze: Float) -> tuple[Float, Float, Float]:
-        """Return positions (m, 3), their derivative by coefficients (m, 3, k + b), of `eye_rows` by gaze (r, 3, 4)."""
+        """Return positions (m, 3) and, of `eye_rows`, the derivative by coefficients (r, 3, k + b) and gaze (r, 3, 4).
+
+        The derivative of all other rows by the coefficients is `basis`.
+        """
         points = self.mean + (self.basis.reshape(-1, self.basis.shape[2]) @ weights).reshape(-1, 3)
         by_gaze = np.zeros((len(self.eye_rows), 3, 4))
         if not len(self.eye_rows):
-            return points, self.basis, by_gaze
+            return points, self.basis[:0], by_gaze
         joints = self._joints(weights)
         rest = points[self.eye_rows]
-        basis, turn = self.basis, np.zeros_like(rest)
-        if gaze.any():
-            basis = self.basis.copy()
-        for eye in range(2):
-            rotvec = np.append(gaze[eye], 0.0)
+        still = self.basis[self.eye_rows]
+        basis, turn = still.copy(), np.zeros_like(rest)
+        changes, derivatives = _eye_turns(gaze)
+        for eye, change in enumerate(changes):
             weight = self.eye_weight[:, eye, None]
             arm = rest - joints[eye]
-            derivative = rotation_jacobian(rotvec)
-            by_turn = np.einsum("abw,rb->raw", derivative[..., :2], arm)
-            by_gaze[:, :, 2 * eye : 2 * eye + 2] = weight[..., None] * by_turn
-            if gaze.any():
-                change = rotation_from_rotvec(rotvec) - np.eye(3)
-                turn += weight * (arm @ change.T)
-                moved = np.einsum("ab,rbc->rac", change, self.basis[self.eye_rows])
-                moved[:, :, : self.modes] -= change @ self.eye_basis[eye]
-                basis[self.eye_rows] += weight[..., None] * moved
+            by_turn = arm @ derivatives[eye]
+            by_gaze[:, :, 2 * eye : 2 * eye + 2] = weight[..., None] * by_turn.transpose(1, 2, 0)
+            turn += weight * (arm @ change.T)
+            moved = change @ still
+            moved[:, :, : self.modes] -= change @ self.eye_basis[eye]
+            basis += weight[..., None] * moved
         points[self.eye_rows] += turn
         return points, basis, by_gaze
+
+
+def _eye_turns(gaze: Float) -> tuple[Float, Float]:
+    """Return what a gaze adds to a point: R - 1 of both eyes, (2, 3, 3), and dR^T / d(x, y), (2, 2, 3, 3).
+
+    Rodrigues' formula for an axis in the xy-plane, R = 1 + a K + b K^2, in plain numbers: two eyes are too few for numpy.
+    """
+    found = [_eye_turn(x, y) for x, y in gaze.tolist()]
+    return np.array([turn for turn, _ in found]), np.array([derivative for _, derivative in found])
+
+
+def _eye_turn(x: float, y: float) -> tuple[list[list[float]], list[list[list[float]]]]:
+    t = x * x + y * y
+    if t < 1e-4:
+        a, b = 1 - t / 6 * (1 - t / 20), 0.5 - t / 24 * (1 - t / 30)
+        # the derivatives of a and b by the angle, over the angle
+        da, db = -1 / 3 + t / 30 * (1 - t / 28), -1 / 12 + t / 180 * (1 - 3 * t / 112)
+    else:
+        angle = math.sqrt(t)
+        a, b = math.sin(angle) / angle, (1 - math.cos(angle)) / t
+        da, db = (math.cos(angle) - a) / t, (a - 2 * b) / t
+    turn = [[-b * y * y, b * x * y, a * y], [b * x * y, -b * x * x, -a * x], [-a * y, a * x, -b * t]]
+    by_x = [
+        [-db * x * y * y, y * (db * x * x + b), -da * x * y],
+        [y * (db * x * x + b), -x * (db * x * x + 2 * b), da * x * x + a],
+        [da * x * y, -da * x * x - a, -x * (db * t + 2 * b)],
+    ]
+    by_y = [
+        [-y * (db * y * y + 2 * b), x * (db * y * y + b), -da * y * y - a],
+        [x * (db * y * y + b), -db * y * x * x, da * x * y],
+        [da * y * y + a, -da * x * y, -y * (db * t + 2 * b)],
+    ]
+    return turn, [by_x, by_y]
 
 
 @lru_cache(maxsize=16)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +16,10 @@ from cephalon.fit.factors import (
     IrisFactor,
     LandmarkFactor,
     LinearFactor,
-    square_root,
 )
 from cephalon.fit.options import Cues, FitOptions
 from cephalon.fit.points import IRIS_ROWS, PointModel, point_model, smooth_modes
-from cephalon.fit.terms import Factor
+from cephalon.fit.terms import Factor, square_root
 from cephalon.fit.unknowns import Layout
 from cephalon.geometry import Camera
 from cephalon.head import HeadModel
@@ -73,7 +72,7 @@ class Problem:
     ----------
     factors : every factor.
     landmarks : per photo, those that are landmarks (also in `factors`).
-    free : per photo, which of its unknowns are estimated.
+    free : per photo, which of its unknowns are estimated (the smooth error always is).
     focal_px : per photo, the prior's median.
     prior_mean, prior_factor : identity ~ N(mean, factor factor^T) before any photo; None for the unit matrix.
     covariates : names of what is known of the person and moved that prior.
@@ -88,6 +87,15 @@ class Problem:
     prior_mean: Float
     prior_factor: Float | None
     covariates: tuple[str, ...]
+
+    def thinned(self, most: int) -> Problem:
+        """Return the problem with evenly picked rows, at most that many, of each set of landmarks."""
+        thin = {id(f): f.thinned(most) for own in self.landmarks for f in own if len(f.points) > most}
+        return replace(
+            self,
+            factors=tuple(thin.get(id(f), f) for f in self.factors),
+            landmarks=tuple(tuple(thin.get(id(f), f) for f in own) for own in self.landmarks),
+        )
 
 
 def build_problem(observations: Sequence[Observation], model: HeadModel, options: FitOptions, cues: Cues) -> Problem:
@@ -116,7 +124,7 @@ def build_problem(observations: Sequence[Observation], model: HeadModel, options
                 eye_mean=everyone.eye_mean, eye_basis=everyone.eye_basis, ipd_mm=cues.ipd_mm, sigma_mm=cues.ipd_sigma_mm
             )
         )
-    factors.append(_linear(None, "iris", np.eye(1), slice(k, k + 1)))
+    factors.append(LinearFactor.of(None, "iris", np.eye(1), slice(k, k + 1)))
     landmarks, irises, free, focals = [], [], [], []
     for p, observation in enumerate(observations):
         own, iris, sees_eyes = _photo_landmarks(p, observation, used[p], model, layout, options, cues, prior_factor)
@@ -129,10 +137,10 @@ def build_problem(observations: Sequence[Observation], model: HeadModel, options
         focals.append(focal_px)
         factors.append(camera)
         factors += _expression_factors(p, observation, model, layout, options)
-        factors += _gaze_factors(p, layout, options)
+        factors.append(_gaze_factor(p, layout, options))
         s, q = layout.shared, layout.photo(p)
-        factors.append(_linear(p, "field", np.eye(fields[p]), slice(s + layout.field.start, s + q)))
-        mask = np.ones(q, dtype=bool)
+        factors.append(LinearFactor.of(p, "field", np.eye(fields[p]), slice(s + layout.field.start, s + q)))
+        mask = np.ones(layout.own, dtype=bool)
         mask[layout.gaze] = sees_eyes
         mask[layout.radial] = options.radial
         free.append(mask)
@@ -149,20 +157,16 @@ def build_problem(observations: Sequence[Observation], model: HeadModel, options
     )
 
 
-def _linear(photo: int | None, kind: str, matrix: Float, columns: slice, **more: float) -> LinearFactor:
-    return LinearFactor(photo=photo, kind=kind, matrix=matrix, target=np.zeros(len(matrix)), columns=columns, **more)
-
-
 def _identity_prior(model: HeadModel, cues: Cues, k: int, factors: list[Factor]) -> tuple[Float, Float | None]:
     covariates = cues.covariates()
     if not covariates:
-        factors.append(_linear(None, "identity", np.eye(k), slice(0, k)))
+        factors.append(LinearFactor.of(None, "identity", np.eye(k), slice(0, k)))
         return np.zeros(k), None
     mean, factor = model.link.condition(**covariates)
     mean, covariance = mean[:k], (factor @ factor.T)[:k, :k]
     lower: Float = np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
     whiten: Float = np.asarray(np.linalg.inv(lower), dtype=np.float64)
-    factors.append(LinearFactor(photo=None, kind="identity", matrix=whiten, target=whiten @ mean, columns=slice(0, k)))
+    factors.append(LinearFactor.of(None, "identity", whiten, slice(0, k), whiten @ mean))
     return mean, lower
 
 
@@ -261,7 +265,7 @@ def _prior_spread(points: PointModel, prior_factor: Float | None, options: FitOp
     if prior_factor is not None:
         identity = identity @ prior_factor
     expression = points.basis[:, :, points.modes :] * (2 * options.expression_mean)
-    return identity @ identity.transpose(0, 2, 1) + expression @ expression.transpose(0, 2, 1)
+    return np.einsum("mak,mbk->mab", identity, identity) + np.einsum("mak,mbk->mab", expression, expression)
 
 
 def _iris_factor(
@@ -331,15 +335,7 @@ def _expression_factors(
     # e / mean + e^2 / (2 sigma^2) = (e / sigma + sigma / mean)^2 / 2 + constant. Sparseness is for what nobody has read:
     # a face that reads as a smile is not to be talked out of it.
     sparse = np.ones(b) if reading is None else (reading.sigma >= _READ_SIGMA).astype(float)
-    factors: list[Factor] = [
-        LinearFactor(
-            photo=p,
-            kind="expression",
-            matrix=np.eye(b) / sigma,
-            target=-sparse * sigma / options.expression_mean,
-            columns=columns,
-        )
-    ]
+    rows, target = [np.eye(b) / sigma], [-sparse * sigma / options.expression_mean]
     pairs = [
         (name, name.removesuffix("Left") + "Right")
         for name in names
@@ -350,12 +346,17 @@ def _expression_factors(
         difference = np.zeros((len(pairs), b))
         for row, (left, right) in enumerate(pairs):
             difference[row, place[left]], difference[row, place[right]] = 1.0, -1.0
-        factors.append(_linear(p, "expression", difference / options.pair_sigma, columns))
+        rows.append(difference / options.pair_sigma)
+        target.append(np.zeros(len(pairs)))
+    if reading is not None:
+        rows.append(np.diag(1.0 / reading.sigma))
+        target.append(reading.mean / reading.sigma)
 
     def indices(table: tuple[tuple[str, str], ...], side: int) -> NDArray[np.intp]:
         return np.array([place[pair[side]] for pair in table if pair[0] in place and pair[1] in place], dtype=np.intp)
 
-    factors.append(
+    return [
+        LinearFactor.of(p, "expression", np.concatenate(rows), columns, np.concatenate(target)),
         ExclusionFactor(
             photo=p,
             layout=layout,
@@ -364,27 +365,15 @@ def _expression_factors(
             lower=indices(_ORDERED, 0),
             upper=indices(_ORDERED, 1),
             sigma=options.exclusion_sigma,
-        )
-    )
-    if reading is not None:
-        matrix = np.diag(1.0 / reading.sigma)
-        factors.append(
-            LinearFactor(
-                photo=p,
-                kind="expression",
-                matrix=matrix,
-                target=reading.mean / reading.sigma,
-                columns=columns,
-            )
-        )
-    return factors
+        ),
+    ]
 
 
-def _gaze_factors(p: int, layout: Layout, options: FitOptions) -> list[Factor]:
+def _gaze_factor(p: int, layout: Layout, options: FitOptions) -> LinearFactor:
     start = layout.shared + layout.gaze.start
     columns = slice(start, start + 4)
     together = np.array([[1.0, 0.0, -1.0, 0.0], [0.0, 1.0, 0.0, -1.0]])
-    return [
-        _linear(p, "gaze", np.eye(4) / np.radians(options.gaze_sigma_deg), columns),
-        _linear(p, "gaze", together / np.radians(options.vergence_sigma_deg), columns),
-    ]
+    rows = np.concatenate(
+        [np.eye(4) / np.radians(options.gaze_sigma_deg), together / np.radians(options.vergence_sigma_deg)]
+    )
+    return LinearFactor.of(p, "gaze", rows, columns)

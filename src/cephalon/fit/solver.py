@@ -1,13 +1,16 @@
-"""Levenberg-Marquardt on shared and per-photo unknowns, the latter eliminated photo by photo (Schur complement)."""
+"""Levenberg-Marquardt on shared and per-photo unknowns, the latter eliminated photo by photo (Schur complement).
+
+The landmarks' smooth error is linear and Gaussian: it is eliminated first, undamped, and never meets the rest of the solver.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
 
 from cephalon.fit.terms import Factor, gauss_newton, loss
 from cephalon.fit.unknowns import Layout, State
@@ -21,20 +24,49 @@ _BOUND_PASSES = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class System:
-    """Normal equations with the block shape of the problem.
+class Eliminated:
+    """The smooth error of one photo, minimised out: it follows the others' step d as -L^-T (rows d + offset).
 
     Attributes
     ----------
-    shared : (s, s) and `shared_gradient` (s,).
-    own : per photo (q, q); `own_gradient` (q,); `cross` (s, q).
+    root : (f, f) lower L, L L^T = the smooth error's own block of the normal equations.
+    by_shared, by_own : (f, s) and (f, q), L^-1 times the coupling.
+    offset : (f,), L^-1 times its gradient.
     """
 
+    root: Float
+    by_shared: Float
+    by_own: Float
+    offset: Float
+
+    def step(self, shared: Float, own: Float) -> Float:
+        """Return the smooth error's step that goes with the others'."""
+        right = self.by_shared @ shared + self.by_own @ own + self.offset
+        return -solve_triangular(self.root, right, lower=True, trans=1, check_finite=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class System:
+    """Normal equations with the block shape of the problem, the smooth errors eliminated.
+
+    Attributes
+    ----------
+    energy : the factors' losses at the state, nats.
+    shared : (s, s) and `shared_gradient` (s,).
+    of_photo, of_photo_gradient : per photo, its share of these two.
+    own : per photo (q, q); `own_gradient` (q,); `cross` (s, q).
+    eliminated : per photo, how its smooth error follows.
+    """
+
+    energy: float
     shared: Float
     shared_gradient: Float
+    of_photo: tuple[Float, ...]
+    of_photo_gradient: tuple[Float, ...]
     own: tuple[Float, ...]
     own_gradient: tuple[Float, ...]
     cross: tuple[Float, ...]
+    eliminated: tuple[Eliminated, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,44 +86,78 @@ def energy(factors: Sequence[Factor], state: State) -> float:
     return sum(loss(*factor.residual(state)) for factor in factors)
 
 
-def normal_equations(
-    factors: Sequence[Factor], state: State, layout: Layout, *, exact: bool = False, only: int | None = None
-) -> System:
+def normal_equations(factors: Sequence[Factor], state: State, layout: Layout, *, exact: bool = False) -> System:
     """Return the normal equations of the factors at a state.
 
-    Parameters
-    ----------
-    exact : use the losses' own curvature (for a posterior) in place of the bound that makes steps safe.
-    only : take the factors of that photo alone.
+    With `exact`, the losses' own curvature (for a posterior) takes the place of the bound that makes steps safe.
     """
-    s = layout.shared
-    shared, shared_gradient = np.zeros((s, s)), np.zeros(s)
-    full = [np.zeros((s + layout.photo(p),) * 2) for p in range(len(state.photos))]
+    s, photos = layout.shared, range(len(state.photos))
+    full = [np.zeros((s + layout.photo(p),) * 2) for p in photos]
     gradients = [np.zeros(len(block)) for block in full]
+    shared, shared_gradient, total = np.zeros((s, s)), np.zeros(s), 0.0
     for factor in factors:
-        if only is not None and factor.photo != only:
-            continue
         terms = factor.terms(state)
+        total += loss(terms.residual, terms.nu)
         residual, jacobian = gauss_newton(terms, exact=exact)
         if factor.photo is None:
             target, gradient = shared, shared_gradient
         else:
             target, gradient = full[factor.photo], gradients[factor.photo]
-        if isinstance(terms.columns, slice):
-            target[terms.columns, terms.columns] += jacobian.T @ jacobian
-        else:
-            target[np.ix_(terms.columns, terms.columns)] += jacobian.T @ jacobian
+        columns = terms.columns
+        place = (columns, columns) if isinstance(columns, slice) else np.ix_(columns, columns)
+        target[place] += jacobian.T @ jacobian if terms.gram is None else terms.gram
         gradient[terms.columns] += jacobian.T @ residual
-    for block, gradient in zip(full, gradients, strict=True):
-        shared += block[:s, :s]
-        shared_gradient += gradient[:s]
+    eliminated = tuple(_eliminate(full[p], gradients[p], s, s + layout.own) for p in photos)
+    rest = slice(s, s + layout.own)
     return System(
-        shared=shared,
-        shared_gradient=shared_gradient,
-        own=tuple(block[s:, s:] for block in full),
-        own_gradient=tuple(gradient[s:] for gradient in gradients),
-        cross=tuple(block[:s, s:] for block in full),
+        energy=total,
+        shared=shared + sum(block[:s, :s] for block in full),
+        shared_gradient=shared_gradient + sum(gradient[:s] for gradient in gradients),
+        of_photo=tuple(block[:s, :s] for block in full),
+        of_photo_gradient=tuple(gradient[:s] for gradient in gradients),
+        own=tuple(block[rest, rest] for block in full),
+        own_gradient=tuple(gradient[rest] for gradient in gradients),
+        cross=tuple(block[:s, rest] for block in full),
+        eliminated=eliminated,
     )
+
+
+def _eliminate(block: Float, gradient: Float, s: int, start: int) -> Eliminated:
+    """Take the unknowns from `start` on out of a photo's block and gradient, both changed in place."""
+    root = np.asarray(np.linalg.cholesky(block[start:, start:]), dtype=np.float64)
+    right = np.column_stack([block[start:, :start], gradient[start:]])
+    rows = solve_triangular(root, right, lower=True, check_finite=False)
+    coupling, offset = rows[:, :-1], rows[:, -1]
+    block[:start, :start] -= coupling.T @ coupling
+    gradient[:start] -= coupling.T @ offset
+    return Eliminated(root=root, by_shared=coupling[:, :s], by_own=coupling[:, s:], offset=offset)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Linearised:
+    """Factors as held at a state, and their normal equations there."""
+
+    factors: tuple[Factor, ...]
+    system: System
+
+    def joined_by(self, factor: Factor, state: State) -> Linearised:
+        """Return it with one more factor on shared unknowns that fill a slice."""
+        terms = factor.terms(state)
+        residual, jacobian = gauss_newton(terms)
+        shared, gradient = self.system.shared.copy(), self.system.shared_gradient.copy()
+        shared[terms.columns, terms.columns] += jacobian.T @ jacobian
+        gradient[terms.columns] += jacobian.T @ residual
+        total = self.system.energy + loss(terms.residual, terms.nu)
+        return Linearised(
+            factors=(*self.factors, factor),
+            system=replace(self.system, energy=total, shared=shared, shared_gradient=gradient),
+        )
+
+
+def linearised(factors: Sequence[Factor], state: State, layout: Layout, *, slack: float = 0.0) -> Linearised:
+    """Return the factors held at a state with that slack (see `Factor.held`), and their normal equations."""
+    held = tuple(factor.held(state, slack) for factor in factors)
+    return Linearised(factors=held, system=normal_equations(held, state, layout))
 
 
 def solve(
@@ -103,14 +169,17 @@ def solve(
     max_iterations: int,
     tolerance: float,
     slack: Sequence[float] = (),
+    begin: Linearised | None = None,
 ) -> Solution:
     """Minimise the factors' energy from a state.
 
     Parameters
     ----------
-    free : per photo (q,) bool, False for unknowns that stay where they are.
+    free : per photo (q,) bool, False for unknowns that stay where they are; the smooth error is always free.
+    tolerance : nats; done when what is left to gain, by the last two gains as a geometric series, is less.
     slack : the share of the prior's variance that landmark noise gets in the first steps (see `Factor.held`); 0
         after these.
+    begin : the factors linearised at `state` with the first slack, where that has been done.
 
     Notes
     -----
@@ -120,22 +189,21 @@ def solve(
     """
     damping, growth = _FIRST_DAMPING, 2.0
     reason = f"no convergence in {max_iterations} steps"
-    iteration, taken, converged = 0, 0, False
+    iteration, taken, converged, before = 0, 0, False, 0.0
 
-    def linearised() -> tuple[tuple[Factor, ...], System, float]:
+    def at(state: State) -> Linearised:
         share = slack[taken] if taken < len(slack) else 0.0
-        held = tuple(factor.held(state, share) for factor in factors)
-        return held, normal_equations(held, state, layout), energy(held, state)
+        return linearised(factors, state, layout, slack=share)
 
-    held, system, current = linearised()
+    now = at(state) if begin is None else begin
     while iteration < max_iterations:
         iteration += 1
-        shared_step, own_steps, foretold = _step(system, state, layout, free, damping)
+        shared_step, own_steps, foretold = _step(now.system, state, layout, free, damping)
         trial = layout.moved(state, shared_step, own_steps)
-        gain = current - energy(held, trial)
-        last = taken >= len(slack) and (gain if gain > 0 else foretold) < tolerance
+        gain = now.system.energy - energy(now.factors, trial)
+        last = taken >= len(slack) and _left(gain if gain > 0 else foretold, before) < tolerance
         if gain > 0:
-            state, taken = trial, taken + 1
+            state, taken, before = trial, taken + 1, gain
             ratio = gain / max(foretold, 1e-12)
             damping, growth = max(damping * max(1 / 5, 1 - (2 * ratio - 1) ** 3), _LEAST_DAMPING), 2.0
         else:
@@ -147,7 +215,7 @@ def solve(
             reason = "no step lowers the energy although the gradient is not zero"
             break
         if gain > 0:
-            held, system, current = linearised()
+            now = at(state)
     held = tuple(factor.held(state, 0.0) for factor in factors)
     return Solution(
         state=state,
@@ -159,8 +227,14 @@ def solve(
     )
 
 
+def _left(gain: float, before: float) -> float:
+    """Return what is left to gain if each step gains the same share of the one before it, at most half."""
+    share = min(gain / before, 0.5) if before > 0 else 0.5
+    return gain * share / (1 - share)
+
+
 def at_bound(system: System, state: State, layout: Layout, photo: int) -> NDArray[np.bool_]:
-    """Return which of a photo's unknowns sit on a bound with the energy falling beyond it, (q,)."""
+    """Return which of a photo's unknowns (without the smooth error) are on a bound, the energy falling beyond it, (q,)."""
     gradient = system.own_gradient[photo]
     stuck = np.zeros(len(gradient), dtype=bool)
     e, slope = state.photos[photo].expression, gradient[layout.expression]
@@ -171,8 +245,7 @@ def at_bound(system: System, state: State, layout: Layout, photo: int) -> NDArra
 def _step(
     system: System, state: State, layout: Layout, free: Sequence[NDArray[np.bool_]], damping: float
 ) -> tuple[Float, tuple[Float, ...], float]:
-    """Return the damped step (shared, per photo) inside the bounds, and the fall in energy that the quadratic
-    foretells.
+    """Return the damped step (shared, per photo) inside the bounds, and the fall in energy that the quadratic foretells.
 
     Coefficients that a step would carry over a bound are put on it and the rest is solved anew, a few times.
     """
@@ -195,7 +268,12 @@ def _step(
     for p, step in enumerate(steps):
         foretold -= float(system.own_gradient[p] @ step)
         foretold -= float(shared @ (system.cross[p] @ step)) + 0.5 * float(step @ (system.own[p] @ step))
-    return shared, tuple(steps), foretold
+        offset = system.eliminated[p].offset
+        foretold += 0.5 * float(offset @ offset)
+    whole = tuple(
+        np.concatenate([step, gone.step(shared, step)]) for step, gone in zip(steps, system.eliminated, strict=True)
+    )
+    return shared, whole, foretold
 
 
 def _solve_open(system: System, open_: Sequence[NDArray[np.bool_]], steps: Sequence[Float], damping: float) -> Float:

@@ -1,4 +1,4 @@
-"""What every factor gives the solver: whitened residuals in groups, their Jacobian, and a loss."""
+"""What every factor gives the solver: whitened residuals in groups, their Jacobian, and a loss; and how to whiten."""
 
 from __future__ import annotations
 
@@ -23,12 +23,14 @@ class Terms:
     jacobian : (g d, c) derivative with respect to the unknowns named by `columns`.
     columns : places of these c unknowns in the vector (shared unknowns, then the photo's own).
     nu : degrees of freedom of a d-variate Student-t over each group; None for a Gaussian.
+    gram : (c, c) jacobian^T jacobian of a Gaussian, where it is known beforehand.
     """
 
     residual: Float
     jacobian: Float
     columns: slice | NDArray[np.intp]
     nu: float | None = None
+    gram: Float | None = None
 
 
 class Factor(Protocol):
@@ -59,6 +61,30 @@ class Factor(Protocol):
         ...
 
 
+def _root_and_det(covariance: Float) -> tuple[Float, Float]:
+    """Return the symmetric square roots of (m, 2, 2) positive definite matrices and the roots' determinants (m,)."""
+    a, b, c, d = covariance[:, 0, 0], covariance[:, 0, 1], covariance[:, 1, 0], covariance[:, 1, 1]
+    det = np.sqrt(a * d - b * c)
+    trace = np.sqrt(a + d + 2 * det)
+    root = covariance / trace[:, None, None]
+    root[:, 0, 0] += det / trace
+    root[:, 1, 1] += det / trace
+    return root, det
+
+
+def square_root(covariance: Float) -> Float:
+    """Return the symmetric square root of (m, 2, 2) positive definite matrices (closed form of Cayley and Hamilton)."""
+    return _root_and_det(covariance)[0]
+
+
+def inverse_square_root(covariance: Float) -> Float:
+    """Return W (m, 2, 2), symmetric, with W C W = I."""
+    root, det = _root_and_det(covariance)
+    inverse = -root / det[:, None, None]
+    inverse[:, 0, 0], inverse[:, 1, 1] = root[:, 1, 1] / det, root[:, 0, 0] / det
+    return inverse
+
+
 def loss(residual: Float, nu: float | None) -> float:
     """Return the energy of residuals (g, d), in nats: r^2 / 2, or (nu + d) / 2 log(1 + r^2 / nu) for a Student-t."""
     square = np.einsum("gd,gd->g", residual, residual)
@@ -87,11 +113,15 @@ def gauss_newton(terms: Terms, *, exact: bool = False) -> tuple[Float, Float]:
         return terms.residual.reshape(-1), terms.jacobian
     root = np.sqrt(group_weights(terms.residual, terms.nu))
     residual = root[:, None] * terms.residual
-    jacobian = terms.jacobian.reshape(g, d, -1) * root[:, None, None]
+    jacobian = terms.jacobian.reshape(g, d, -1)
     if exact:
+        # along the residual the curvature is (nu - r^2) / (nu + r^2) of the bound; J shrinks there and r grows
         square = np.einsum("gd,gd->g", terms.residual, terms.residual)
-        shrink = 1 - np.sqrt(np.clip((terms.nu - square) / (terms.nu + square), 0.1, None))
+        less = np.sqrt(np.clip((terms.nu - square) / (terms.nu + square), 0.1, None))
         unit = terms.residual / np.sqrt(np.maximum(square, 1e-30))[:, None]
-        along = np.einsum("gd,gdc->gc", unit, jacobian)
-        jacobian -= (shrink[:, None] * unit)[:, :, None] * along[:, None, :]
+        left = np.eye(d) - (1 - less)[:, None, None] * unit[:, :, None] * unit[:, None, :]
+        jacobian = (root[:, None, None] * left) @ jacobian
+        residual = residual / less[:, None]
+    else:
+        jacobian = root[:, None, None] * jacobian
     return residual.reshape(-1), jacobian.reshape(g * d, -1)

@@ -121,11 +121,16 @@ class Layout:
     @property
     def field(self) -> slice:
         """Place of the smooth landmark error (to the end)."""
-        return slice(self.expressions + 12, None)
+        return slice(self.own, None)
+
+    @property
+    def own(self) -> int:
+        """Length of a photo's vector without the smooth landmark error."""
+        return self.expressions + 12
 
     def photo(self, index: int) -> int:
         """Length of a photo's vector."""
-        return self.expressions + 12 + self.fields[index]
+        return self.own + self.fields[index]
 
     def moved(self, state: State, shared: Float, photos: tuple[Float, ...]) -> State:
         """Return the state after a step; expression coefficients stop at their bounds."""
