@@ -100,7 +100,7 @@ def mean_log_size(people: int, seed: int) -> tuple[float, float]:
     """Mean of log(size found / true size) over people, and its standard error; noise and faces are what the fit assumes."""
     model = HeadModel.load()
     rng = np.random.default_rng(seed)
-    options = FitOptions(residual_scale=0.0, claim_tempering=1.0)
+    options = FitOptions(residual_scale=0.0, claim_tempering=1.0, between_photos=0.0)
     expressions = expressions_of_prior(model, options, people, np.random.default_rng(seed + 1))
     found = []
     for expression in expressions:

@@ -59,6 +59,8 @@ def fit(
         If a photo has too few visible points to hold a head.
     """
     options, cues = options or FitOptions(), cues or Cues()
+    shared_error = 1 + options.between_photos * (len(observations) - 1)
+    options = replace(options, tempering=options.tempering * shared_error)
     problem = build_problem(observations, model, options, cues)
     coarse = problem.thinned(_COARSE)
     starts = best_combination([_poses(problem, observations[p], p, options) for p in range(len(observations))])
@@ -188,7 +190,7 @@ def _photo_fit(
     # as wide as it would be seen from the front at this distance, so that a profile is not blamed for being one
     percent = 100.0 * reprojection / (camera.focal_px * between / own.pivot_in_camera[2])
     first = observation.points[0]
-    whole = point_model(model, first.set_name, options.modes)
+    whole = point_model(model, first.set_name, options.modes).responding(first.response)
     inlier = np.zeros(len(first.position))
     for factor in factors:
         if factor.set_index == 0:

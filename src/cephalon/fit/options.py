@@ -25,6 +25,9 @@ class FitOptions:
         near to the truth with the covariance as stated as with twice of it (1.97 and 1.98 mm), but the 15
         best-determined directions of identity err by sqrt(3.5) of what it then claims: the estimator's errors have a
         longer tail of common parts than the table holds. The product of both is stated in the result.
+    between_photos : correlation of a point's error between photos of one person. What a landmarker misreads in a face
+        it misreads in every photo of it: P photos inform as P / (1 + between_photos (P - 1)) independent ones, and the
+        landmarks' covariance is multiplied by that denominator. 0 for errors that are new in each photo.
     residual_scale : factor on the model's `residual_mm` (what the identity space cannot represent); 0 for heads
         that were sampled from the model itself.
 
@@ -62,6 +65,7 @@ class FitOptions:
     field_length_mm: float = 20.0
     tempering: float = 1.0
     claim_tempering: float = 2.0
+    between_photos: float = 0.35
     residual_scale: float = 1.0
 
     expression_mean: float = 0.12
@@ -94,11 +98,13 @@ class FitOptions:
                 if value is not None and not (isinstance(value, int) and value >= 1):
                     raise InputError(f"modes: expected a whole number from 1 or None, got {value!r}")
                 continue
-            low_is_fine = item.name in ("residual_scale", "field_share")
+            low_is_fine = item.name in ("residual_scale", "field_share", "between_photos")
             if not (isinstance(value, (int, float)) and 0 <= value < float("inf") and (value > 0 or low_is_fine)):
                 raise InputError(f"{item.name}: expected a finite number above 0, got {value!r}")
         if not self.field_share < 1:
             raise InputError(f"field_share: expected a share below 1, got {self.field_share}")
+        if self.between_photos > 1:
+            raise InputError(f"between_photos: expected a correlation from 0 to 1, got {self.between_photos}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

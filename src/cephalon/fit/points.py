@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cephalon.head import HeadModel
+from cephalon.values import ShapeResponse
 
 Float = NDArray[np.float64]
 
@@ -48,6 +49,10 @@ class PointModel:
     def __len__(self) -> int:
         """Return the number of points."""
         return len(self.mean)
+
+    def responding(self, response: ShapeResponse | None) -> PointModel:
+        """Return where an estimator with that response is expected to put the points; the mean head's stay."""
+        return self if response is None else replace(self, basis=self.basis + response.of(self.basis))
 
     def take(self, rows: NDArray[np.intp]) -> PointModel:
         """Return the model of some rows, in that order."""

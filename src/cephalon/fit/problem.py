@@ -210,7 +210,7 @@ def _photo_landmarks(
         count = _field_size(seen, model, options)
         columns, start = slice(start, start + count), start + count
         field, rest = _smooth_error(seen, rows, model, options, count)
-        points = whole.take(rows)
+        points = whole.responding(seen.response).take(rows)
         sees_eyes |= bool((points.eye_weight > 0.99).any())
         if len(rows):
             landmarks.append(

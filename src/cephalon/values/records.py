@@ -152,7 +152,7 @@ class PhotoFit:
     joint_rotvecs : (j, 3) rad, rotation of each joint of the model about its rest position (gaze is in the eye joints).
     reprojection_px : median distance between measured and predicted points, px.
     reprojection_percent : the same in percent of the outer eye distance in this photo.
-    points_px : (k, 2) predicted positions of the first point set, px, for overlays.
+    points_px : (k, 2) px where the first point set is expected to be measured on the fitted head, for overlays.
     inlier : (k,) weight in [0, 1] that each point kept after the robust fit.
     focal_sigma : sd of log focal length.
     status : "ok", or "disagrees" when this photo does not go with the others, or "poor" for a large error.
