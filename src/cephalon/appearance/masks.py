@@ -28,6 +28,7 @@ from cephalon.appearance.options import TextureOptions
 from cephalon.appearance.surface import SkinSurface
 from cephalon.appearance.view import GRID_EYE_PX, View
 from cephalon.geometry import interpolate
+from cephalon.geometry.sampling import bilinear
 from cephalon.photo import Photo
 from cephalon.values import Observation
 
@@ -51,7 +52,15 @@ _FRAME_PX = 13
 _FRAME_LENGTH = 0.3 * _EYE
 _FRAME_SHARE = 0.08
 _BEARD = -0.5  # log brightness of a beard against the skin
-_LENS = -0.9  # log brightness around the eyes against the skin, below which dark glasses hide them
+_BEARD_SHARE = 0.17  # of what is around the mouth
+_LENS = -0.8  # log brightness around the eyes against the skin, below which dark glasses hide them
+_UNLIKE_EYES = 3.9  # or sds from the skin: mirrors
+_WIRE = 0.13  # log of how much darker a wire is than what it runs across, a pixel being as wide as the wire
+_WIRE_UNLIKE = 1.7  # sds from the skin
+_WIRE_PX = 7
+_WIRE_SPAN = 1.0 * _EYE  # a line over the bridge of the nose that is longer is no wrinkle
+_INTRUDER = 4.5  # sds from the skin from which what reaches into the face lies on it
+_HAIRLINE = 0.22 * _EYE  # over which the photo fades out towards the hair
 
 # Names of segments that count as skin, if the observation brings a segmentation.
 _SKIN_SEGMENTS = ("skin", "face", "nose", "ear", "neck", "brow", "lip", "beard")
@@ -66,11 +75,13 @@ class SkinMask:
     Attributes
     ----------
     usable : (h, w) float32 in [0, 1] on the view's grid: how far a pixel may be used as skin.
+    beard : (h, w) float32 in [0, 1]: how surely it shows a beard.
     light : of the photo, from the pixels that are skin.
     eyes_covered : dark glasses hide both eyes.
     """
 
     usable: Float32
+    beard: Float32
     light: Light
     eyes_covered: bool
 
@@ -81,7 +92,7 @@ def skin_mask(
     """Segment the skin in one photo and estimate the photo's light on it."""
     linear = linear_from_srgb(view.grid_srgb)
     regions = surface.regions
-    zone_names = ("eyes", "mouth", "chin", "cheeks", "skull", "ears", "neck", "jaw")
+    zone_names = ("eyes", "mouth", "chin", "cheeks", "skull", "ears", "neck", "jaw", "forehead", "nose")
     lips = np.maximum(regions["lips_upper"], regions["lips_lower"])
     inner = np.clip(regions["mouth_cavity"] + regions["eye_sockets"] + regions["nostrils"], 0, 1)
     fields = [view.normal, np.stack([surface.trust, surface.even, inner, surface.low, lips], axis=1)]
@@ -114,29 +125,43 @@ def skin_mask(
     own = (trust * low**2 if covered else np.maximum(trust, 0.9 * shapes.brow_cores)) * shapes.face
     grown = low * np.clip(zones["mouth"] + zones["chin"] + zones["jaw"] + zones["cheeks"], 0, 1) * ~blocked
     around_mouth = np.where((zones["mouth"] > 0.5) & (lips < 0.05), grown, 0)
-    own = np.maximum(own, model.beard(linear, normal, light, grown.astype(np.float32), around_mouth))
+    beard = model.beard(linear, normal, light, grown.astype(np.float32), around_mouth)
+    own_colour = dilated(lips > 0.3, 5) | (zones["nose"] > 0.3) | (beard > 0.3)
+    intruders = _intruders(distance, shapes, hit, own_colour)
+    if intruders.any():
+        # an unrecognised beard is dark on both sides; what is skin on the other side is no beard
+        bearded = (grown > 0.3) & (brightness < _BEARD)
+        intruders &= ~bearded | (_other_side((distance < _INTRUDER / 2) & hit, view, surface) > 0.5)
+    own = np.where(intruders, 0, np.maximum(own, beard))
     prior = np.maximum(prior, 0.98 * own)
     sure = np.where(own > 0.5, 2.0 * own, 0.05 + 0.4 * (2 * prior - 1) ** 2)
-    prior = np.where(hit & ~frames, prior, 0.0)
-    sure = np.where(frames, 3.0, np.where(hit, sure, 0.03))
+    prior = np.where(hit & ~intruders, prior, 0.0)
+    sure = np.where(intruders, 3.0, np.where(frames, 0.05, np.where(hit, sure, 0.03)))
     probability = _consistent(view.grid_srgb, prior.astype(np.float32), sure.astype(np.float32))
 
     # hair reaches in from outside: what is closed in by skin is a shadow, a mole, a highlight
     good = probability > 0.5
-    good = good & ~shapes.openings if covered else _without_holes(good | shapes.openings) & ~frames
+    good = good & ~shapes.openings if covered else _without_holes(good | shapes.openings | frames) & ~intruders
     good = _without_islands(eroded(good, 2), trust > 0.5, zones["ears"] > 0.5)
     # beside hair and cloth, what is not quite skin is their shadow or their last strands
     beside = ~dilated(good | shapes.openings, 3)
     good &= (distance_to(beside) > _BESIDE) | (distance < 1.6) | (own > 0.5)
+    to_hair = distance_to(beside & (shapes.from_eyes > 0.4 * _EYE))
     soft = blurred(good.astype(np.float32), 1.5)
     # lips and lids border on teeth and eyes, which their own shapes keep out
     inner_edge = np.clip(zones["mouth"] + zones["eyes"], 0, 1) > 0.5
     clear = np.where(inner_edge, view.outline_px, view.edge_px) / (options.edge_margin * _EYE)
     usable = np.clip((soft - 0.55) / 0.4, 0, 1) * np.clip(clear - 0.5, 0, 1)
+    scalp = np.clip(zones["skull"] + zones["forehead"], 0, 1) * (1 - np.clip(shapes.brows + shapes.lids, 0, 1))
+    usable *= 1 - scalp * (1 - np.clip((to_hair - 4) / _HAIRLINE, 0, 1))
+    usable *= np.clip(1 - 1.5 * blurred(frames.astype(np.float32), 1.2), 0, 1)
     usable = np.where(blocked, 0, usable).astype(np.float32)
     better = (usable * even * np.clip(trust + 0.5, 0, 1)).astype(np.float32)
     return SkinMask(
-        usable=usable, light=_light(normal, linear, better) if better.sum() > 200 else light, eyes_covered=covered
+        usable=usable,
+        beard=blurred(beard, 1.5),
+        light=_light(normal, linear, better) if better.sum() > 200 else light,
+        eyes_covered=covered,
     )
 
 
@@ -165,11 +190,26 @@ def _without_islands(good: NDArray[np.bool_], face: NDArray[np.bool_], ears: NDA
 
 def _dark_glasses(distance: Float32, brightness: Float32, shapes: _Shapes, hit: NDArray[np.bool_]) -> bool:
     """Tell whether dark glasses hide the eyes: all around them, further than make-up goes, is dark or not of skin."""
-    from_eyes = distance_to(shapes.eyes)
-    around = (from_eyes > _LASHES) & (from_eyes < 0.2 * _EYE) & hit & (shapes.brows == 0)
+    around = (shapes.from_eyes > _LASHES) & (shapes.from_eyes < 0.2 * _EYE) & hit & (shapes.brows == 0)
     if around.sum() < 50:
         return False
-    return bool(np.median(distance[around]) > 6 or np.median(brightness[around]) < _LENS)
+    return bool(np.median(distance[around]) > _UNLIKE_EYES or np.median(brightness[around]) < _LENS)
+
+
+def _intruders(
+    distance: Float32, shapes: _Shapes, hit: NDArray[np.bool_], own: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Find what lies on the face and reaches in from outside: a lock of hair, a straw, a hand.
+
+    Its pixels are far from this skin and hang together with what is not the face; a mole, a nostril or the corner of
+    the mouth is closed in by skin. `own` (h, w) is what is the person's although unlike skin: lips, nostrils, beard.
+    """
+    unlike = (distance > _INTRUDER) & ~shapes.openings & ~own & ~shapes.brow_cores & (shapes.lids < 0.5)
+    numbers, area = pieces(unlike | ~hit)
+    outside = np.zeros(len(area), dtype=bool)
+    outside[numbers[~shapes.face]] = True
+    outside[0] = False
+    return dilated(outside[numbers] & hit & shapes.face, 2)
 
 
 def _frames(
@@ -188,16 +228,52 @@ def _frames(
     """
     if not shapes.eyes.any():
         return np.zeros_like(hit)
-    from_eyes = distance_to(shapes.eyes)
     closed = np.asarray(ndimage.grey_closing(brightness, (_FRAME_PX, _FRAME_PX)))
     line = (closed - brightness > max(_FRAME, 1.3 * luminance_sd)) & (brightness < -0.3) & (distance > 2.0)
-    line &= (from_eyes < 0.45 * _EYE) & hit & ~shapes.openings & ~shapes.brow_cores
+    line &= (shapes.from_eyes < 0.45 * _EYE) & hit & ~shapes.openings & ~shapes.brow_cores
     numbers, area = pieces(line, diagonal=True)
     line = (extents(numbers, len(area) - 1) >= _FRAME_LENGTH)[numbers]
-    plain = (from_eyes < 0.24 * _EYE) & hit & (shapes.lids == 0) & (shapes.brows == 0) & (zones["skull"] < 0.5)
-    if plain.sum() < 50 or line[plain].mean() < _FRAME_SHARE:
+    plain = (shapes.from_eyes < 0.24 * _EYE) & hit & (shapes.lids == 0) & (shapes.brows == 0) & (zones["skull"] < 0.5)
+    if plain.sum() < 50:
         return np.zeros_like(hit)
-    return dilated(line, 4) & ~shapes.brow_cores
+    if line[plain].mean() >= _FRAME_SHARE:
+        return dilated(line, 4) & ~shapes.brow_cores
+    return _wires(distance, brightness, shapes, hit, plain)
+
+
+def _wires(
+    distance: Float32,
+    brightness: Float32,
+    shapes: _Shapes,
+    hit: NDArray[np.bool_],
+    plain: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Find the wires of thin glasses: a fine dark line that runs from eye to eye over the bridge of the nose.
+
+    No wrinkle does. If there is one, the other long fine lines around the eyes are its rims.
+    """
+    closed = np.asarray(ndimage.grey_closing(brightness, (_WIRE_PX, _WIRE_PX)))
+    below = closed - brightness
+    fine = (below > max(_WIRE, 3 * float(np.median(below[plain])))) & (distance > _WIRE_UNLIKE)
+    fine &= (shapes.from_eyes < 0.45 * _EYE) & hit & ~shapes.openings & ~shapes.brow_cores
+    numbers, area = pieces(dilated(fine, 1), diagonal=True)
+    length = extents(numbers, len(area) - 1)
+    crossing = np.zeros(len(area), dtype=bool)
+    crossing[numbers[shapes.bridge]] = True
+    crossing[0] = False
+    if not (crossing & (length >= _WIRE_SPAN)).any():
+        return np.zeros_like(hit)
+    rims = crossing | (length >= _FRAME_LENGTH)
+    rims[0] = False
+    return dilated(rims[numbers] & fine & (shapes.lids < 0.5), 2) & ~shapes.brow_cores
+
+
+def _other_side(shape: NDArray[np.bool_], view: View, surface: SkinSurface) -> Float32:
+    """Tell of each pixel how far the place opposite on the face is seen in `shape` (h, w); (h, w) in [0, 1]."""
+    there = np.zeros(len(view.pixel), dtype=np.float32)
+    rows = np.flatnonzero(view.seen)
+    there[rows] = bilinear(shape.astype(np.float32), view.grid.place(view.pixel[rows]))
+    return interpolate(view.raster, surface.faces, there[surface.mirror][:, None])[..., 0]
 
 
 def _light(normal: Float32, linear: Float32, weight: Float32) -> Light:
@@ -209,7 +285,8 @@ def _light(normal: Float32, linear: Float32, weight: Float32) -> Light:
 class _Shapes:
     """Drawn from the measured landmarks, (h, w) each: the eyes between the lids and, a little wider,
     all `openings`, mouth included (bool); lids and brows
-    (0 to 1), the brows as measured, what lies within the outline of the face.
+    (0 to 1), the brows as measured, what lies within the outline of the face, the bridge of the nose,
+    and the distance from the eyes (px).
     """
 
     eyes: NDArray[np.bool_]
@@ -218,6 +295,8 @@ class _Shapes:
     brows: Float32
     brow_cores: NDArray[np.bool_]
     face: NDArray[np.bool_]
+    bridge: NDArray[np.bool_]
+    from_eyes: Float32
 
     @staticmethod
     def of(observation: Observation, view: View) -> _Shapes:
@@ -226,21 +305,41 @@ class _Shapes:
         if contours is None:
             nothing = np.zeros(shape, dtype=np.float32)
             none = np.zeros(shape, dtype=bool)
-            return _Shapes(eyes=none, openings=none, lids=nothing, brows=nothing, brow_cores=none, face=~none)
+            return _Shapes(
+                eyes=none,
+                openings=none,
+                lids=nothing,
+                brows=nothing,
+                brow_cores=none,
+                face=~none,
+                bridge=none,
+                from_eyes=distance_to(none),
+            )
         points = view.grid.place(observation.points[0].position)
         loops = [points[list(loop)] for loop in contours.eyes]
         eyes = _filled(shape, loops)
+        from_eyes = distance_to(eyes)
         corners = _filled(shape, [_beyond_outer_corner(loops[k], loops[1 - k]) for k in range(2)])
         mouth = _filled(shape, [points[list(contours.inner_lips)]])
         brows = _filled(shape, [points[list(loop)] for loop in contours.brows])
         return _Shapes(
             eyes=eyes,
             openings=(distance_to(eyes | corners) <= _LASHES) | (distance_to(mouth) <= _TEETH),
-            lids=np.clip(2 - 2 * distance_to(eyes) / _LID, 0, 1).astype(np.float32),
+            lids=np.clip(2 - 2 * from_eyes / _LID, 0, 1).astype(np.float32),
             brows=np.clip(1.5 - distance_to(brows) / _BROW, 0, 1).astype(np.float32),
             brow_cores=brows,
             face=eroded(_filled(shape, [points[list(contours.outline)]]), 1),
+            bridge=_filled(shape, [_between(*loops)]),
+            from_eyes=from_eyes,
         )
+
+
+def _between(right: NDArray[np.floating], left: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the polygon (4, 2) across the bridge of the nose: the middle third between the eyes, an eye's width high."""
+    across = left.mean(0) - right.mean(0)
+    middle = 0.5 * (left.mean(0) + right.mean(0))
+    down = np.array([-across[1], across[0]])
+    return np.stack([middle + x * across + y * down for x, y in ((-0.08, -0.1), (0.08, -0.1), (0.08, 0.3), (-0.08, 0.3))])
 
 
 def _beyond_outer_corner(eye: NDArray[np.floating], other: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -324,16 +423,19 @@ class _SkinColour:
     def beard(self, linear: Float32, normal: Float32, light: Light, grown: Float32, around_mouth: Float32) -> Float32:
         """How surely each pixel shows this person's beard, (h, w) in [0, 1].
 
-        If a good part of what is `around_mouth` (h, w, 0 to 1) is darker than skin, it is a beard, and what looks alike
-        where beards can grow (`grown`) is as well.
+        If a good part of what is `around_mouth` (h, w, 0 to 1) is darker than skin and not redder, it is a beard, and
+        what looks alike where beards can grow (`grown`) is as well.
         """
         feature, _ = _features(linear, normal, light)
         off = feature - self.mean.astype(np.float32)
         inside = around_mouth > 0.5
         dark = inside & (off[..., 0] < _BEARD)
-        if dark.sum() < 30 or dark.sum() < 0.25 * inside.sum():
+        if dark.sum() < 30:
             return np.zeros_like(grown)
         mean = np.median(off[dark], axis=0)
+        # shadows on skin are redder than the skin, hair is not
+        if dark.sum() < (_BEARD_SHARE + 0.5 * max(float(mean[1]), 0.0)) * inside.sum():
+            return np.zeros_like(grown)
         spread = np.maximum(1.5 * 1.4826 * np.median(np.abs(off[dark] - mean), axis=0), (0.3, 0.08, 0.08))
         unlike = (((off - mean) / spread) ** 2).sum(2)
         return (grown * np.clip(2 - unlike / 6, 0, 1)).astype(np.float32)

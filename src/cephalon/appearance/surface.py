@@ -38,6 +38,7 @@ class SkinSurface:
         whenever the camera sees it; 0 where hair, glasses or clothes are common.
     low : (m,) float32, 1 below the base of the nose, 0 from half its length upwards: where beards grow.
     even : (m,) float32, skin of one colour, on which the light is measured.
+    plain : (m,) float32, skin without colours of its own: all but lips, brows and, in part, lids.
     """
 
     fine_index: NDArray[np.int64]
@@ -54,6 +55,7 @@ class SkinSurface:
     trust: Float32
     low: Float32
     even: Float32
+    plain: Float32
 
     def laplacian_of(self, edge_weight: Float) -> Any:
         """Return the Laplacian (m, m) for other weights (e,) of the edges."""
@@ -97,6 +99,8 @@ def skin_surface(model: HeadModel) -> SkinSurface:
     even = np.maximum.reduce([regions[name] for name in ("forehead", "cheeks", "nose", "chin", "mouth")])
     for name in ("brows", "eyes", "lips_upper", "lips_lower"):
         even = even * (1 - regions[name])
+    plain = (1 - np.clip(1.3 * (regions["lips_upper"] + regions["lips_lower"]), 0, 1)) * (1 - 0.6 * regions["eyes"])
+    plain = plain * (1 - np.clip(1.5 * regions["brows"], 0, 1))
     return SkinSurface(
         fine_index=fine_index.astype(np.int64),
         row_of=row_of,
@@ -112,6 +116,7 @@ def skin_surface(model: HeadModel) -> SkinSurface:
         trust=(trust * inner).astype(np.float32),
         low=np.clip((below - 0.5) / 0.5, 0, 1).astype(np.float32),
         even=(even * inner).astype(np.float32),
+        plain=(plain * inner).astype(np.float32),
     )
 
 
