@@ -111,7 +111,7 @@ def _white(albedo: Image) -> tuple[float, float, float, float]:
     """Return the factor on the painted white of eyes and teeth: a photo that shows dark skin shows them darker too."""
     tone = np.median(albedo[::8, ::8].reshape(-1, 3), axis=0)
     luminance = float(np.dot(_linear((tone[0], tone[1], tone[2])), (0.2126, 0.7152, 0.0722)))
-    factor = float(np.clip((luminance / 0.38) ** 0.35, 0.5, 1.0))
+    factor = float(np.clip((luminance / 0.40) ** 0.5, 0.35, 1.0))
     return factor, factor, factor, 1.0
 
 
@@ -173,9 +173,14 @@ def _eye_picture(iris: tuple[int, int, int], radius: float, size: int, white_fac
     colour *= (1 - 0.55 * _smooth(distance, 0.82, 1.0))[..., None]
     # sclera: a lid-shaded off-white (in portraits about 200 of 255), warmer and redder towards the back
     away = np.clip((distance - 1) / 3.0, 0, 1)[..., None]
-    white = np.array([204.0, 197, 190]) * (1 - away) + np.array([176.0, 146, 136]) * away
+    white = np.array([200.0, 192, 186]) * (1 - away) + np.array([170.0, 136, 128]) * away
     white = white * white_factor ** (1 / 2.2)
     colour = colour * (1 - _smooth(distance, 0.96, 1.08))[..., None] + white * _smooth(distance, 0.96, 1.08)[..., None]
+    # the lids keep light from the upper edge, from the corners and, less, from the lower edge
+    up, aside = v / radius, np.abs(u) / radius
+    shade = 1 - 0.42 * _smooth(up, 0.0, 1.0) - 0.14 * _smooth(-up, 0.45, 1.1)
+    shade = shade * (1 - 0.35 * _smooth(aside, 1.0, 2.3))
+    colour *= (shade ** (1 / 2.2))[..., None]
     pupil = 1 - _smooth(distance, 0.33, 0.38)
     colour = colour * (1 - pupil[..., None]) + np.array([9.0, 8, 8]) * pupil[..., None]
     image = np.clip(np.round(colour), 0, 255).astype(np.uint8)
@@ -187,6 +192,8 @@ def eye_picture(
     iris_srgb: NDArray[np.uint8], radius_uv: float, size: int = EYE_TEXTURE_PX, *, white: float = 1.0
 ) -> Image:
     """Paint an eyeball: pupil, iris with fibres and limbal ring, sclera; (size, size, 3) sRGB, iris in the middle.
+
+    The shade of the lids is painted in, as no real-time viewer casts it: without it eyes stare.
 
     `white` is a linear factor on the sclera.
     """

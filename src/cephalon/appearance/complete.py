@@ -22,6 +22,7 @@ Float32 = NDArray[np.float32]
 
 # Weight at which a photo begins to cover what lies beneath, and covers it wholly.
 _BEGIN, _FULL = 0.08, 0.40
+_STREAKS = 2.6  # stretch of a texel at which grain is left out
 # Linear factors on the skin's own tone where skin turns inwards.
 _INSIDE_MOUTH = np.array([0.34, 0.17, 0.16])
 _INSIDE_NOSE = np.array([0.42, 0.30, 0.28])
@@ -63,8 +64,9 @@ def compose(
     cover = np.clip((total - _BEGIN) / (_FULL - _BEGIN), 0, 1)
     open_rows = np.flatnonzero(cover < 1)
     beneath = np.exp(texels.spread(blend.log_albedo, open_rows))
-    grain = _grain(texels, surface, albedo, cover, options)
-    beneath *= (1 + grain * _noise(texels.size).reshape(-1)[texels.index[open_rows]])[:, None]
+    # stretched texels would draw the grain out into streaks
+    even = np.clip((_STREAKS - texels.stretch) / _STREAKS, 0, 1) * np.float32(_grain(texels, surface, albedo, cover, options))
+    beneath *= (1 + texels.spread(even, open_rows) * _noise(texels.size).reshape(-1)[texels.index[open_rows]])[:, None]
     other = texels.mirror[open_rows]
     mirror_cover = cover[other]
     mirrored = np.flatnonzero(mirror_cover > 0)

@@ -52,6 +52,8 @@ _FRAME_PX = 13
 _FRAME_LENGTH = 0.3 * _EYE
 _FRAME_SHARE = 0.08
 _BEARD = -0.5  # log brightness of a beard against the skin
+_BEARD_ROUGH, _STUBBLE_ROUGH = 0.075, 0.065  # texture (sd of log brightness) of beard and of stubble
+_STUBBLE = -0.2  # log brightness of stubble
 _BEARD_SHARE = 0.17  # of what is around the mouth
 _LENS = -0.8  # log brightness around the eyes against the skin, below which dark glasses hide them
 _UNLIKE_EYES = 3.9  # or sds from the skin: mirrors
@@ -426,19 +428,23 @@ class _SkinColour:
         If a good part of what is `around_mouth` (h, w, 0 to 1) is darker than skin and not redder, it is a beard, and
         what looks alike where beards can grow (`grown`) is as well.
         """
-        feature, _ = _features(linear, normal, light)
+        feature, texture = _features(linear, normal, light)
         off = feature - self.mean.astype(np.float32)
         inside = around_mouth > 0.5
         dark = inside & (off[..., 0] < _BEARD)
-        if dark.sum() < 30:
+        if dark.sum() < 30 or np.median(texture[dark]) < _BEARD_ROUGH:
             return np.zeros_like(grown)
+        stubble = np.zeros_like(grown)
+        below = grown > 0.6
+        if np.median(texture[below]) > _STUBBLE_ROUGH and np.median(off[below, 0]) < _STUBBLE:
+            stubble = np.float32(0.7) * grown
         mean = np.median(off[dark], axis=0)
         # shadows on skin are redder than the skin, hair is not
         if dark.sum() < (_BEARD_SHARE + 0.5 * max(float(mean[1]), 0.0)) * inside.sum():
-            return np.zeros_like(grown)
+            return stubble
         spread = np.maximum(1.5 * 1.4826 * np.median(np.abs(off[dark] - mean), axis=0), (0.3, 0.08, 0.08))
         unlike = (((off - mean) / spread) ** 2).sum(2)
-        return (grown * np.clip(2 - unlike / 6, 0, 1)).astype(np.float32)
+        return np.maximum(stubble, grown * np.clip(2 - unlike / 6, 0, 1)).astype(np.float32)
 
 
 def _features(linear: Float32, normal: Float32, light: Light) -> tuple[Float32, Float32]:

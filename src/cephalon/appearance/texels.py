@@ -28,6 +28,7 @@ class Texels:
     mirror : (t,) int32 row of the texel at u -> 1 - u.
     gutter : (g,) flat index of the texels around the chart, `gutter_source` (g,) row of the skin texel each repeats.
     scale : side of a texel on the mean head, mm (median over the face).
+    stretch : (m,) at the surface's vertices, longer axis of a texel on the head over `scale`.
     """
 
     size: int
@@ -38,6 +39,7 @@ class Texels:
     gutter: NDArray[np.int32]
     gutter_source: NDArray[np.int32]
     scale: float
+    stretch: NDArray[np.float32]
 
     def spread(self, values: NDArray[Any], rows: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
         """Interpolate attributes of the surface's vertices (m,) or (m, c) at the texels (or some `rows`), float32."""
@@ -80,6 +82,7 @@ def skin_texels(model: HeadModel, size: int) -> Texels:
     area = 0.5 * np.linalg.norm(np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]), axis=1)
     here = surface.regions["face"][surface.faces].min(1) > 0.5
     texels_per_face = np.bincount(face, minlength=len(area))
+    scale = float(np.sqrt(area[here].sum() / max(texels_per_face[here].sum(), 1)))
     return Texels(
         size=size,
         index=index,
@@ -88,8 +91,22 @@ def skin_texels(model: HeadModel, size: int) -> Texels:
         mirror=row_of[row * size + (size - 1 - column)],
         gutter=gutter,
         gutter_source=source,
-        scale=float(np.sqrt(area[here].sum() / max(texels_per_face[here].sum(), 1))),
+        scale=scale,
+        stretch=_stretch(triangles, uv[faces_uv[fine.parts["skin"].faces]] * size, surface.faces) / np.float32(scale),
     )
+
+
+def _stretch(triangles: NDArray[Any], chart: NDArray[Any], faces: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Return the longer axis (m,), mm, of a texel on the surface: the larger singular value of d place / d texel."""
+    edge = chart[:, 1:] - chart[:, :1]
+    inverse = np.linalg.inv(edge + np.eye(2) * 1e-9)
+    jacobian = inverse @ (triangles[:, 1:] - triangles[:, :1])
+    metric = jacobian @ jacobian.transpose(0, 2, 1)
+    half = 0.5 * (metric[:, 0, 0] + metric[:, 1, 1])
+    largest = half + np.sqrt((0.5 * (metric[:, 0, 0] - metric[:, 1, 1])) ** 2 + metric[:, 0, 1] ** 2)
+    axis = np.repeat(np.sqrt(largest), 3)
+    corners = faces.reshape(-1)
+    return (np.bincount(corners, axis) / np.maximum(np.bincount(corners), 1)).astype(np.float32)
 
 
 def _gutter(row_of: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
