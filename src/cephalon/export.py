@@ -29,6 +29,7 @@ _TINTS = (
     (("nostrils",), (120, 74, 64)),
     (("eye_sockets",), (160, 96, 88)),
 )
+_MOUTH_SHADE = 0.5  # what lips and cheeks leave of the light on the teeth; a viewer casts no such shadow
 _LASH_SRGB = (28, 22, 20)
 
 
@@ -82,10 +83,11 @@ def part_looks(
     irises = DEFAULT_IRIS_SRGB if iris_srgb is None else iris_srgb
     albedo = plain_albedo(model) if albedo_srgb is None else albedo_srgb
     white = _white(albedo)
+    enamel = (_MOUTH_SHADE * white[0], _MOUTH_SHADE * white[1], _MOUTH_SHADE * white[2], 1.0)
     looks = {
         "skin": PartLook(image_srgb=albedo, roughness=0.58, specular=0.5),
-        "upper_teeth": PartLook(image_srgb=tooth_picture(), base_color_linear=white, roughness=0.25),
-        "lower_teeth": PartLook(image_srgb=tooth_picture(), base_color_linear=white, roughness=0.25),
+        "upper_teeth": PartLook(image_srgb=tooth_picture(), base_color_linear=enamel, roughness=0.25),
+        "lower_teeth": PartLook(image_srgb=tooth_picture(), base_color_linear=enamel, roughness=0.25),
         "tongue": PartLook(base_color_linear=_tinted((176, 92, 92), white[0]), roughness=0.4),
     }
     for side, iris in zip(("left", "right"), irises, strict=True):
@@ -167,12 +169,12 @@ def _eye_picture(iris: tuple[int, int, int], radius: float, size: int, white_fac
     waves = np.zeros_like(angle)
     for frequency in (9, 17, 31, 53, 87):
         waves += rng.normal() * np.sin(frequency * angle + rng.uniform(0, 6.28)) / np.sqrt(frequency)
-    fibres = 1 + 0.10 * waves * np.clip((distance - 0.3) * 2, 0, 1)
+    fibres = 1 + 0.16 * waves * np.clip((distance - 0.3) * 2, 0, 1)
     tone = np.asarray(iris, dtype=float)[None, None]
     colour = tone * fibres[..., None] * (1.12 - 0.25 * np.abs(distance - 0.55))[..., None]
     colour *= (1 - 0.55 * _smooth(distance, 0.82, 1.0))[..., None]
     # sclera: a lid-shaded off-white (in portraits about 200 of 255), warmer and redder towards the back
-    away = np.clip((distance - 1) / 3.0, 0, 1)[..., None]
+    away = np.clip((distance - 1) / 1.7, 0, 1)[..., None]
     white = np.array([200.0, 192, 186]) * (1 - away) + np.array([170.0, 136, 128]) * away
     white = white * white_factor ** (1 / 2.2)
     colour = colour * (1 - _smooth(distance, 0.96, 1.08))[..., None] + white * _smooth(distance, 0.96, 1.08)[..., None]

@@ -180,7 +180,7 @@ def _uneven_light(
     matrix = surface.laplacian * _FLAT_MM**2 + sparse.diags(weight + 0.03 * surface.area_mm2)
     slow = _solve(matrix, weight[:, None] * off)
     kept = _held(slow, options.uneven_brightness, options.uneven_brightness, options.uneven_colour)
-    kept += _held(off - slow, options.darker, options.brighter, options.uneven_colour)
+    kept += _held(off - slow, options.darker, options.brighter, 0.5 * options.uneven_colour)
     # where the slow part does not belong to plain skin it is still the light around
     around = slow - _held(slow, options.uneven_brightness, options.uneven_brightness, options.uneven_colour)
     share = plain[:, None]

@@ -115,7 +115,7 @@ def _hold_details(albedo: Float32, field: Float32, plain: Float32, options: Text
     detail = np.log(np.maximum(albedo[rows], 1e-3)) - field[rows]
     brightness = detail.mean(1, keepdims=True)
     detail -= brightness
-    excess = detail - softly(detail, options.uneven_colour, options.uneven_colour)
+    excess = detail - softly(detail, 0.75 * options.uneven_colour, 0.75 * options.uneven_colour)
     excess += brightness - softly(brightness, options.darker, options.brighter)
     albedo[rows] *= np.exp(-plain[rows, None] * excess)
 

@@ -38,7 +38,9 @@ Float32 = NDArray[np.float32]
 _EYE = GRID_EYE_PX
 _LASHES = 0.042 * _EYE  # kept around an eye's opening: the lashes and the lid's edge
 _CORNER = 0.05 * _EYE  # and beyond the outer corner
-_TEETH = 0.02 * _EYE  # kept around the opening of the mouth
+_TEETH = 0.026 * _EYE  # kept around the opening of the mouth
+_AJAR = 0.06 * _EYE  # height of a mouth that shows teeth; closed lips are skin up to their line
+_BEYOND = 2.5  # px over which the photo fades in beyond them
 _BROW = 0.030 * _EYE
 _HOLE = 0.03 * _EYE**2  # px^2
 _ISLAND = 0.06 * _EYE**2
@@ -157,6 +159,7 @@ def skin_mask(
     scalp = np.clip(zones["skull"] + zones["forehead"], 0, 1) * (1 - np.clip(shapes.brows + shapes.lids, 0, 1))
     usable *= 1 - scalp * (1 - np.clip((to_hair - 4) / _HAIRLINE, 0, 1))
     usable *= np.clip(1 - 1.5 * blurred(frames.astype(np.float32), 1.2), 0, 1)
+    usable *= np.clip(shapes.beyond / _BEYOND, 0, 1)
     usable = np.where(blocked, 0, usable).astype(np.float32)
     better = (usable * even * np.clip(trust + 0.5, 0, 1)).astype(np.float32)
     return SkinMask(
@@ -286,13 +289,14 @@ def _light(normal: Float32, linear: Float32, weight: Float32) -> Light:
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Shapes:
     """Drawn from the measured landmarks, (h, w) each: the eyes between the lids and, a little wider,
-    all `openings`, mouth included (bool); lids and brows
+    all `openings`, mouth included (bool), and the distance `beyond` them (px); lids and brows
     (0 to 1), the brows as measured, what lies within the outline of the face, the bridge of the nose,
     and the distance from the eyes (px).
     """
 
     eyes: NDArray[np.bool_]
     openings: NDArray[np.bool_]
+    beyond: Float32
     lids: Float32
     brows: Float32
     brow_cores: NDArray[np.bool_]
@@ -310,6 +314,7 @@ class _Shapes:
             return _Shapes(
                 eyes=none,
                 openings=none,
+                beyond=distance_to(none),
                 lids=nothing,
                 brows=nothing,
                 brow_cores=none,
@@ -323,10 +328,15 @@ class _Shapes:
         from_eyes = distance_to(eyes)
         corners = _filled(shape, [_beyond_outer_corner(loops[k], loops[1 - k]) for k in range(2)])
         mouth = _filled(shape, [points[list(contours.inner_lips)]])
+        inner = points[list(contours.inner_lips)]
+        height = mouth.sum() / max(float(np.ptp(inner[:, 0])), 1.0)
+        teeth = _TEETH * float(np.clip((height - 1) / _AJAR, 0.3, 1))
+        beyond = np.minimum(distance_to(eyes | corners) - _LASHES, distance_to(mouth) - teeth)
         brows = _filled(shape, [points[list(loop)] for loop in contours.brows])
         return _Shapes(
             eyes=eyes,
-            openings=(distance_to(eyes | corners) <= _LASHES) | (distance_to(mouth) <= _TEETH),
+            openings=beyond <= 0,
+            beyond=beyond.astype(np.float32),
             lids=np.clip(2 - 2 * from_eyes / _LID, 0, 1).astype(np.float32),
             brows=np.clip(1.5 - distance_to(brows) / _BROW, 0, 1).astype(np.float32),
             brow_cores=brows,
