@@ -37,6 +37,7 @@ _BORDER = 0.15  # log brightness by which a border may be darker than the skin a
 _LIGHTEST_SKIN = np.array([0.70, 0.49, 0.41])  # linear albedo of very fair skin
 _WHITE = 0.30  # log overexposure from which a photo says nothing of the colour of skin
 _LIPS_MM = 2.5  # within this distance lips that no photo shows take the colour of lips
+_BROWS = 0.3  # log brightness by which brows are darker than the skin, at least
 _HOLD_SEVERAL_MM = 12.0  # of several photos, colours may move over this distance to meet
 
 
@@ -60,6 +61,7 @@ class Blend:
     mirror_gain : (m, 3): log factor of the blended photos' texels of the other side.
     plain : (m,) in [0, 1]: skin without lips, brows, lids and beard.
     tone : (3,) log albedo of this person's skin, the median over the face.
+    brows : (3,) of the brows.
     """
 
     log_albedo: Float32
@@ -67,6 +69,7 @@ class Blend:
     mirror_gain: Float32
     plain: Float32
     tone: Float
+    brows: Float
 
 
 def blend(layers: Sequence[Layer], surface: SkinSurface, options: TextureOptions) -> Blend:
@@ -127,7 +130,8 @@ def blend(layers: Sequence[Layer], surface: SkinSurface, options: TextureOptions
 
     gains = [_spread_out(field - layer.log_albedo, layer.confidence > 0.02, surface) for layer in layers]
     mirror_gain = _spread_out(field - mean[surface.mirror], (total > 0.02)[surface.mirror], surface)
-    return Blend(log_albedo=field.astype(np.float32), gains=tuple(gains), mirror_gain=mirror_gain, plain=plain, tone=tone)
+    brows = _brows(mean, total, tone, surface)
+    return Blend(log_albedo=field.astype(np.float32), brows=brows, gains=tuple(gains), mirror_gain=mirror_gain, plain=plain, tone=tone)
 
 
 def _solve(matrix: Any, right: Float) -> Float:
@@ -145,6 +149,13 @@ def _lips(mean: Float, total: Float, tone: Float, surface: SkinSurface) -> Float
     used = lips * total > 0.25
     usual = tone + np.log(np.array([0.84, 0.62, 0.64]))
     return np.median(mean[used], axis=0) if used.sum() > 25 else usual
+
+
+def _brows(mean: Float, total: Float, tone: Float, surface: SkinSurface) -> Float:
+    """Median log albedo of the brows that the photos show; else somewhat darker than the skin."""
+    used = surface.regions["brows"] * total > 0.4
+    seen = np.median(mean[used], axis=0) if used.sum() > 25 else tone + np.log(np.array([0.50, 0.47, 0.46]))
+    return np.minimum(seen, tone - _BROWS)
 
 
 def _tone(mean: Float, total: Float, surface: SkinSurface) -> Float:

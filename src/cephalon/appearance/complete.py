@@ -21,8 +21,9 @@ Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 
 # Weight at which a photo begins to cover what lies beneath, and covers it wholly.
-_BEGIN, _FULL = 0.08, 0.40
+_BEGIN, _FULL = 0.06, 0.50
 _STREAKS = 2.6  # stretch of a texel at which grain is left out
+_BROW_HAIRS = 0.35  # relative sd of the cover of brows that no photo shows
 # Linear factors on the skin's own tone where skin turns inwards.
 _INSIDE_MOUTH = np.array([0.34, 0.17, 0.16])
 _INSIDE_NOSE = np.array([0.42, 0.30, 0.28])
@@ -66,7 +67,11 @@ def compose(
     beneath = np.exp(texels.spread(blend.log_albedo, open_rows))
     # stretched texels would draw the grain out into streaks
     even = np.clip((_STREAKS - texels.stretch) / _STREAKS, 0, 1) * np.float32(_grain(texels, surface, albedo, cover, options))
-    beneath *= (1 + texels.spread(even, open_rows) * _noise(texels.size).reshape(-1)[texels.index[open_rows]])[:, None]
+    noise = _noise(texels.size).reshape(-1)[texels.index[open_rows]]
+    beneath *= (1 + texels.spread(even, open_rows) * noise)[:, None]
+    brows = np.flatnonzero(texels.brows[open_rows] > 0)
+    hairs = texels.brows[open_rows[brows]] * np.clip(1 + _BROW_HAIRS * noise[brows], 0, 1.2)
+    beneath[brows] += hairs[:, None] * (np.exp(blend.brows).astype(np.float32) - beneath[brows])
     other = texels.mirror[open_rows]
     mirror_cover = cover[other]
     mirrored = np.flatnonzero(mirror_cover > 0)

@@ -55,11 +55,11 @@ _FRAME_LENGTH = 0.3 * _EYE
 _FRAME_SHARE = 0.08
 _BEARD = -0.5  # log brightness of a beard against the skin
 _BEARD_ROUGH, _STUBBLE_ROUGH = 0.075, 0.065  # texture (sd of log brightness) of beard and of stubble
-_STUBBLE = -0.2  # log brightness of stubble
+_STUBBLE, _LITTLE = -0.25, -0.15  # log brightness of the lower face with stubble; above the other there is no beard
 _BEARD_SHARE = 0.17  # of what is around the mouth
 _LENS = -0.8  # log brightness around the eyes against the skin, below which dark glasses hide them
 _UNLIKE_EYES = 3.9  # or sds from the skin: mirrors
-_WIRE = 0.13  # log of how much darker a wire is than what it runs across, a pixel being as wide as the wire
+_WIRE = 0.13  # log of how much darker or brighter a wire is than what it runs across, a pixel being as wide as the wire
 _WIRE_UNLIKE = 1.7  # sds from the skin
 _WIRE_PX = 7
 _WIRE_SPAN = 1.0 * _EYE  # a line over the bridge of the nose that is longer is no wrinkle
@@ -121,6 +121,8 @@ def skin_mask(
     )
 
     covered = _dark_glasses(distance, brightness, shapes, hit)
+    if covered:
+        blocked |= (shapes.brows > 0) | (shapes.from_eyes < 0.2 * _EYE)
     frames = np.zeros_like(hit) if covered else _frames(distance, brightness, model.luminance_sd, shapes, zones, hit)
     limit = 2.8 - 0.9 * np.clip(zones["skull"] + zones["ears"], 0, 1) - 1.3 * zones["neck"] - 0.3 * zones["jaw"]
     if not covered:
@@ -129,7 +131,8 @@ def skin_mask(
     own = (trust * low**2 if covered else np.maximum(trust, 0.9 * shapes.brow_cores)) * shapes.face
     grown = low * np.clip(zones["mouth"] + zones["chin"] + zones["jaw"] + zones["cheeks"], 0, 1) * ~blocked
     around_mouth = np.where((zones["mouth"] > 0.5) & (lips < 0.05), grown, 0)
-    beard = model.beard(linear, normal, light, grown.astype(np.float32), around_mouth)
+    lower_face = np.where((zones["mouth"] + zones["chin"] > 0.6) & (lips < 0.05), grown, 0)
+    beard = model.beard(linear, normal, light, grown.astype(np.float32), around_mouth, lower_face)
     own_colour = dilated(lips > 0.3, 5) | (zones["nose"] > 0.3) | (beard > 0.3)
     intruders = _intruders(distance, shapes, hit, own_colour)
     if intruders.any():
@@ -242,7 +245,7 @@ def _frames(
     if plain.sum() < 50:
         return np.zeros_like(hit)
     if line[plain].mean() >= _FRAME_SHARE:
-        return dilated(line, 4) & ~shapes.brow_cores
+        return dilated(line, 4)
     return _wires(distance, brightness, shapes, hit, plain)
 
 
@@ -253,12 +256,13 @@ def _wires(
     hit: NDArray[np.bool_],
     plain: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
-    """Find the wires of thin glasses: a fine dark line that runs from eye to eye over the bridge of the nose.
+    """Find the wires of thin glasses: a fine line, dark or bright, that runs from eye to eye over the bridge of the nose.
 
     No wrinkle does. If there is one, the other long fine lines around the eyes are its rims.
     """
-    closed = np.asarray(ndimage.grey_closing(brightness, (_WIRE_PX, _WIRE_PX)))
-    below = closed - brightness
+    size = (_WIRE_PX, _WIRE_PX)
+    below = np.asarray(ndimage.grey_closing(brightness, size)) - brightness
+    below = np.maximum(below, brightness - np.asarray(ndimage.grey_opening(brightness, size)))
     fine = (below > max(_WIRE, 3 * float(np.median(below[plain])))) & (distance > _WIRE_UNLIKE)
     fine &= (shapes.from_eyes < 0.45 * _EYE) & hit & ~shapes.openings & ~shapes.brow_cores
     numbers, area = pieces(dilated(fine, 1), diagonal=True)
@@ -270,7 +274,7 @@ def _wires(
         return np.zeros_like(hit)
     rims = crossing | (length >= _FRAME_LENGTH)
     rims[0] = False
-    return dilated(rims[numbers] & fine & (shapes.lids < 0.5), 2) & ~shapes.brow_cores
+    return dilated(rims[numbers] & fine & (shapes.lids < 0.5), 2)
 
 
 def _other_side(shape: NDArray[np.bool_], view: View, surface: SkinSurface) -> Float32:
@@ -432,7 +436,7 @@ class _SkinColour:
         rough = np.log2((texture + 0.015) / (self.texture + 0.015))
         return np.sqrt(luminance**2 + chroma) + np.clip(rough - 1.0, 0, 3), off[..., 0]
 
-    def beard(self, linear: Float32, normal: Float32, light: Light, grown: Float32, around_mouth: Float32) -> Float32:
+    def beard(self, linear: Float32, normal: Float32, light: Light, grown: Float32, around_mouth: Float32, lower_face: Float32) -> Float32:
         """How surely each pixel shows this person's beard, (h, w) in [0, 1].
 
         If a good part of what is `around_mouth` (h, w, 0 to 1) is darker than skin and not redder, it is a beard, and
@@ -442,19 +446,23 @@ class _SkinColour:
         off = feature - self.mean.astype(np.float32)
         inside = around_mouth > 0.5
         dark = inside & (off[..., 0] < _BEARD)
-        if dark.sum() < 30 or np.median(texture[dark]) < _BEARD_ROUGH:
+        below = lower_face > 0.6
+        if dark.sum() < 30 or not below.any() or np.median(off[below, 0]) > _LITTLE:
             return np.zeros_like(grown)
         stubble = np.zeros_like(grown)
-        below = grown > 0.6
         if np.median(texture[below]) > _STUBBLE_ROUGH and np.median(off[below, 0]) < _STUBBLE:
             stubble = np.float32(0.7) * grown
+        hairy = float(np.median(texture[dark]))
+        if hairy < _BEARD_ROUGH:
+            return stubble
         mean = np.median(off[dark], axis=0)
         # shadows on skin are redder than the skin, hair is not
         if dark.sum() < (_BEARD_SHARE + 0.5 * max(float(mean[1]), 0.0)) * inside.sum():
             return stubble
         spread = np.maximum(1.5 * 1.4826 * np.median(np.abs(off[dark] - mean), axis=0), (0.3, 0.08, 0.08))
         unlike = (((off - mean) / spread) ** 2).sum(2)
-        return np.maximum(stubble, grown * np.clip(2 - unlike / 6, 0, 1)).astype(np.float32)
+        rough = np.clip(2 * texture / hairy - 0.5, 0, 1)  # a shadow is smooth
+        return np.maximum(stubble, grown * rough * np.clip(2 - unlike / 6, 0, 1)).astype(np.float32)
 
 
 def _features(linear: Float32, normal: Float32, light: Light) -> tuple[Float32, Float32]:
