@@ -23,7 +23,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from cephalon.appearance.options import TextureOptions
-from cephalon.appearance.surface import SkinSurface
+from cephalon.appearance.surface import SkinSurface, laplacian_of
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -126,7 +126,7 @@ def blend(layers: Sequence[Layer], surface: SkinSurface, options: TextureOptions
     for axis in range(3):
         right[:, axis] += np.bincount(j, weights=flow[:, axis], minlength=len(right))
         right[:, axis] -= np.bincount(i, weights=flow[:, axis], minlength=len(right))
-    field = _solve(surface.laplacian_of(weight) + sparse.diags(strength), right)
+    field = _solve(laplacian_of(surface.edges, weight, len(mean)) + sparse.diags(strength), right)
 
     gains = [_spread_out(field - layer.log_albedo, layer.confidence > 0.02, surface) for layer in layers]
     mirror_gain = _spread_out(field - mean[surface.mirror], (total > 0.02)[surface.mirror], surface)
@@ -188,8 +188,16 @@ def _uneven_light(
     weight *= surface.area_mm2
     if weight.sum() < 100:
         return np.zeros_like(mean)
-    matrix = surface.laplacian * _FLAT_MM**2 + sparse.diags(weight + 0.03 * surface.area_mm2)
-    slow = _solve(matrix, weight[:, None] * off)
+    # only what is seen takes part
+    seen = np.flatnonzero(total > 0.01)
+    row = np.full(len(total), -1)
+    row[seen] = np.arange(len(seen))
+    ends = row[surface.edges]
+    inside = (ends[:, 0] >= 0) & (ends[:, 1] >= 0)
+    laplacian = laplacian_of(ends[inside], surface.edge_weight[inside] * _FLAT_MM**2, len(seen))
+    slow = np.zeros_like(off)
+    pull = sparse.diags(weight[seen] + 0.03 * surface.area_mm2[seen])
+    slow[seen] = _solve(laplacian + pull, weight[seen, None] * off[seen])
     kept = _held(slow, options.uneven_brightness, options.uneven_brightness, options.uneven_colour)
     kept += _held(off - slow, options.darker, options.brighter, 0.5 * options.uneven_colour)
     # where the slow part does not belong to plain skin it is still the light around

@@ -108,7 +108,7 @@ def _turn_inwards(
         ("eye_sockets", _LID_LINING),
     ):
         weight = surface.regions[region]
-        near = np.flatnonzero((weight[texels.corners] > 0).any(1))
+        near = texels.near(weight > 0)
         share = texels.spread(weight, near)[:, None]
         albedo[near] += share * ((tone * factor).astype(np.float32) - albedo[near])
         code[near[share[:, 0] > 0.5]] = completed
@@ -120,10 +120,14 @@ def _grain(texels: Texels, surface: SkinSurface, albedo: Float32, cover: Float32
     used = (even > 0.6) & (cover >= 1)
     if used.sum() < 500 or options.grain == 0:
         return 0.012 * options.grain
-    brightness = np.where(used, albedo.mean(1), 0).astype(np.float32)
-    stack = texels.image(np.stack([brightness, used.astype(np.float32)], axis=1))
-    rows, columns = np.nonzero(stack[..., 1] > 0)
-    stack = stack[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    # half of the face is enough
+    row, column = np.divmod(texels.index, texels.size)
+    left = column < texels.size // 2
+    used &= left if (used & left).sum() * 2 >= used.sum() else ~left
+    row, column = row[used] - row[used].min(), column[used] - column[used].min()
+    stack = np.zeros((row.max() + 1, column.max() + 1, 2), dtype=np.float32)
+    stack[row, column, 0] = albedo[used] @ np.full(3, 1 / 3, dtype=np.float32)
+    stack[row, column, 1] = 1
     smooth = box_mean(stack, 7)
     inside = smooth[..., 1] > 0.99
     if inside.sum() < 200:

@@ -92,7 +92,7 @@ def gather_texels(
     blended : the field of colour that details are held to.
     gain : (m, 3) its log factor at the vertices for this photo.
     """
-    possible = np.flatnonzero((weight[texels.corners] > 0).any(1))
+    possible = texels.near(weight > 0)
     factor = gain - np.log(mask.light.shading(view.normal, options.shading_range))
     plain = blended.plain[:, None]
     vertex_fields = np.concatenate([view.pixel, weight[:, None], factor, blended.log_albedo, plain], axis=1)
@@ -113,16 +113,21 @@ def _hold_details(albedo: Float32, field: Float32, plain: Float32, options: Text
     """Hold the details of plain skin, in place, near the log albedo of the field (r, 3) around them."""
     rows = np.flatnonzero(plain > 0.05)
     detail = np.log(np.maximum(albedo[rows], 1e-3)) - field[rows]
-    brightness = detail.mean(1, keepdims=True)
+    brightness = _mean(detail)[:, None]
     detail -= brightness
     excess = detail - softly(detail, 0.75 * options.uneven_colour, 0.75 * options.uneven_colour)
     excess += brightness - softly(brightness, options.darker, options.brighter)
     albedo[rows] *= np.exp(-plain[rows, None] * excess)
 
 
+def _mean(rgb: Float32) -> Float32:
+    """Mean of three columns (by sums: a reduction over a short axis is much slower)."""
+    return (rgb[:, 0] + rgb[:, 1] + rgb[:, 2]) * np.float32(1 / 3)
+
+
 def _hold_highlights(albedo: Float32, tone: Float32, options: TextureOptions) -> None:
     """Hold back, in place, what is brighter than the skin: shine has the colour of the lamp, so that goes as well."""
-    brightness = albedo.mean(1)
+    brightness = _mean(albedo)
     limit = np.float32(tone.mean() * np.exp(options.highlight))
     over = np.flatnonzero(brightness > limit)
     excess = np.log(brightness[over] / limit)

@@ -57,10 +57,6 @@ class SkinSurface:
     even: Float32
     plain: Float32
 
-    def laplacian_of(self, edge_weight: Float) -> Any:
-        """Return the Laplacian (m, m) for other weights (e,) of the edges."""
-        return _laplacian(self.edges, edge_weight, len(self.mirror))
-
 
 @lru_cache(maxsize=2)
 def skin_surface(model: HeadModel) -> SkinSurface:
@@ -109,7 +105,7 @@ def skin_surface(model: HeadModel) -> SkinSurface:
         regions=regions,
         mirror=_mirror_rows(model, operator),
         left=vertices[:, 0] > 0,
-        laplacian=_laplacian(edges, weights, count),
+        laplacian=laplacian_of(edges, weights, count),
         edges=edges,
         edge_weight=weights,
         area_mm2=np.maximum(area, 1e-3),
@@ -120,7 +116,8 @@ def skin_surface(model: HeadModel) -> SkinSurface:
     )
 
 
-def _laplacian(edges: NDArray[np.int32], weights: Float, count: int) -> Any:
+def laplacian_of(edges: NDArray[Any], weights: Float, count: int) -> Any:
+    """Return the Laplacian (count, count), csr, of a graph with weighted edges (e, 2)."""
     adjacency = sparse.coo_matrix((weights, (edges[:, 0], edges[:, 1])), shape=(count, count)).tocsr()
     adjacency = adjacency + adjacency.T
     return sparse.csr_matrix(sparse.diags(np.asarray(adjacency.sum(1)).ravel()) - adjacency)

@@ -58,6 +58,13 @@ class Texels:
             found += more
         return found if values.ndim > 1 else found[:, 0]
 
+    def near(self, chosen: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Return the rows of the texels of which a corner is among the `chosen` (m,) vertices."""
+        any_corner = chosen.take(self.corners[:, 0])
+        for k in (1, 2):
+            any_corner |= chosen.take(self.corners[:, k])
+        return np.flatnonzero(any_corner)
+
     def image(self, values: NDArray[Any], fill: Any = 0) -> NDArray[Any]:
         """Lay (t,) or (t, c) values out as a texture (size, size[, c])."""
         picture = np.full((self.size * self.size, *values.shape[1:]), fill, dtype=values.dtype)
