@@ -199,7 +199,7 @@ def _uneven_light(
     pull = sparse.diags(weight[seen] + 0.03 * surface.area_mm2[seen])
     slow[seen] = _solve(laplacian + pull, weight[seen, None] * off[seen])
     kept = _held(slow, options.uneven_brightness, options.uneven_brightness, options.uneven_colour)
-    kept += _held(off - slow, options.darker, options.brighter, 0.5 * options.uneven_colour)
+    kept += _held(off - slow, 0.6 * options.darker, 0.6 * options.brighter, 0.5 * options.uneven_colour)
     # where the slow part does not belong to plain skin it is still the light around
     around = slow - _held(slow, options.uneven_brightness, options.uneven_brightness, options.uneven_colour)
     share = plain[:, None]

@@ -25,7 +25,7 @@ class TextureOptions:
         held back to 0.4 of the excess.
     uneven_brightness, uneven_colour : how far plain skin (no lips, brows, lids, beard) may depart from its tone, log:
         small departures are kept as the flush of the skin, large ones are light (cast shadows, lamps near the face,
-        the sky's reflection) and are held softly within these bounds. Infinite bounds keep everything.
+        the sky's reflection) and are held softly within these bounds. Very large bounds keep everything.
     darker, brighter : how far a detail of plain skin may be darker or brighter than what is around it, log: folds of a
         smile, single hairs and the rims of shadows are held softly within these bounds.
     pull_mm : distance over which completed skin forgets the nearest seen colour and takes the median tone of the face.
@@ -39,7 +39,7 @@ class TextureOptions:
     depth_tolerance_mm: float = 3.0
     shading_range: tuple[float, float] = (0.4, 1.8)
     highlight: float = 0.22
-    uneven_brightness: float = 0.12
+    uneven_brightness: float = 0.09
     uneven_colour: float = 0.04
     darker: float = 0.22
     brighter: float = 0.12

@@ -16,6 +16,7 @@ from cephalon.geometry import rasterise_uv
 from cephalon.head import HeadModel
 
 GUTTER = 12
+_BORDER = -2  # around the texture: neither skin nor gutter
 _BROW_EDGE = 0.003  # softness of the brows' edges, fraction of the texture
 
 
@@ -140,17 +141,26 @@ def _stretch(triangles: NDArray[Any], chart: NDArray[Any], faces: NDArray[np.int
 
 def _gutter(row_of: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Grow the chart outwards texel by texel; return the grown texels and the skin texel that each one repeats."""
-    grown = row_of.copy()
+    wide = row_of.shape[1] + 2
+    grown = np.pad(row_of, 1, constant_values=_BORDER).reshape(-1)
+    steps = np.array([-wide, wide, -1, 1])
+    skin = grown >= 0
+    beside = np.zeros_like(skin)
+    for step in steps:
+        beside |= np.roll(skin, step)
+    front = np.flatnonzero(beside & (grown == -1))
+    new = [front[:0]]
     for _ in range(GUTTER):
-        empty = np.flatnonzero(grown < 0)
-        if not len(empty):
+        if not len(front):
             break
-        padded = np.pad(grown, 1, constant_values=-1)
-        row, column = np.divmod(empty, grown.shape[1])
-        nearest = np.full(len(empty), -1, dtype=np.int32)
-        for down, right in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-            there = padded[row + 1 + down, column + 1 + right]
-            nearest = np.where(nearest < 0, there, nearest)
-        grown.reshape(-1)[empty] = nearest
-    gutter = np.flatnonzero((row_of < 0) & (grown >= 0)).astype(np.int32)
-    return gutter, grown.reshape(-1)[gutter]
+        sources = grown[front + steps[:, None]]
+        nearest = np.full(len(front), -1, dtype=np.int32)
+        for there in sources:
+            nearest = np.where((nearest < 0) & (there >= 0), there, nearest)
+        grown[front] = nearest
+        new.append(front)
+        around = np.unique(front + steps[:, None])
+        front = around[grown[around] == -1]
+    found = np.sort(np.concatenate(new))
+    row, column = np.divmod(found, wide)
+    return ((row - 1) * (wide - 2) + column - 1).astype(np.int32), grown[found]
