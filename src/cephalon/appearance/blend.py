@@ -131,7 +131,14 @@ def blend(layers: Sequence[Layer], surface: SkinSurface, options: TextureOptions
     gains = [_spread_out(field - layer.log_albedo, layer.confidence > 0.02, surface) for layer in layers]
     mirror_gain = _spread_out(field - mean[surface.mirror], (total > 0.02)[surface.mirror], surface)
     brows = _brows(mean, total, tone, surface)
-    return Blend(log_albedo=field.astype(np.float32), brows=brows, gains=tuple(gains), mirror_gain=mirror_gain, plain=plain, tone=tone)
+    return Blend(
+        log_albedo=field.astype(np.float32),
+        brows=brows,
+        gains=tuple(gains),
+        mirror_gain=mirror_gain,
+        plain=plain,
+        tone=tone,
+    )
 
 
 def _solve(matrix: Any, right: Float) -> Float:

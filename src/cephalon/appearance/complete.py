@@ -66,7 +66,9 @@ def compose(
     open_rows = np.flatnonzero(cover < 1)
     beneath = np.exp(texels.spread(blend.log_albedo, open_rows))
     # stretched texels would draw the grain out into streaks
-    even = np.clip((_STREAKS - texels.stretch) / _STREAKS, 0, 1) * np.float32(_grain(texels, surface, albedo, cover, options))
+    even = np.clip((_STREAKS - texels.stretch) / _STREAKS, 0, 1) * np.float32(
+        _grain(texels, surface, albedo, cover, options)
+    )
     noise = _noise(texels.size).reshape(-1)[texels.index[open_rows]]
     beneath *= (1 + texels.spread(even, open_rows) * noise)[:, None]
     brows = np.flatnonzero(texels.brows[open_rows] > 0)
