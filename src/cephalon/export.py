@@ -29,6 +29,9 @@ _TINTS = (
     (("nostrils",), (120, 74, 64)),
     (("eye_sockets",), (160, 96, 88)),
 )
+_SCLERA_SRGB = ((200, 192, 186), (170, 136, 128))  # at the limbus, at the back
+_PUPIL_SRGB = (9, 8, 8)
+_MOUTH_SHADE = 0.5  # what lips and cheeks leave of the light on the teeth; a viewer casts no such shadow
 _LASH_SRGB = (28, 22, 20)
 
 
@@ -82,10 +85,11 @@ def part_looks(
     irises = DEFAULT_IRIS_SRGB if iris_srgb is None else iris_srgb
     albedo = plain_albedo(model) if albedo_srgb is None else albedo_srgb
     white = _white(albedo)
+    enamel = (_MOUTH_SHADE * white[0], _MOUTH_SHADE * white[1], _MOUTH_SHADE * white[2], 1.0)
     looks = {
         "skin": PartLook(image_srgb=albedo, roughness=0.58, specular=0.5),
-        "upper_teeth": PartLook(image_srgb=tooth_picture(), base_color_linear=white, roughness=0.25),
-        "lower_teeth": PartLook(image_srgb=tooth_picture(), base_color_linear=white, roughness=0.25),
+        "upper_teeth": PartLook(image_srgb=tooth_picture(), base_color_linear=enamel, roughness=0.25),
+        "lower_teeth": PartLook(image_srgb=tooth_picture(), base_color_linear=enamel, roughness=0.25),
         "tongue": PartLook(base_color_linear=_tinted((176, 92, 92), white[0]), roughness=0.4),
     }
     for side, iris in zip(("left", "right"), irises, strict=True):
@@ -111,7 +115,7 @@ def _white(albedo: Image) -> tuple[float, float, float, float]:
     """Return the factor on the painted white of eyes and teeth: a photo that shows dark skin shows them darker too."""
     tone = np.median(albedo[::8, ::8].reshape(-1, 3), axis=0)
     luminance = float(np.dot(_linear((tone[0], tone[1], tone[2])), (0.2126, 0.7152, 0.0722)))
-    factor = float(np.clip((luminance / 0.38) ** 0.35, 0.5, 1.0))
+    factor = float(np.clip((luminance / 0.40) ** 0.5, 0.35, 1.0))
     return factor, factor, factor, 1.0
 
 
@@ -156,28 +160,42 @@ def iris_radius_uv(model: HeadModel, part: str) -> float:
     return float(np.linalg.norm(model.topology.uv[corners_uv[iris]] - 0.5, axis=1).max())
 
 
-@lru_cache(maxsize=8)
-def _eye_picture(iris: tuple[int, int, int], radius: float, size: int, white_factor: float) -> Image:
+@lru_cache(maxsize=2)
+def _eye_fields(radius: float, size: int) -> tuple[NDArray[np.float32], ...]:
+    """What all eyeballs share, (size, size, 1) each: brightness of the iris, shares of sclera, pupil and back, shade."""
     rng = np.random.default_rng(7)
-    grid = (np.arange(size) + 0.5) / size - 0.5
+    grid = ((np.arange(size) + 0.5) / size - 0.5).astype(np.float32)
     u, v = np.meshgrid(grid, -grid)
-    distance = np.hypot(u, v) / radius  # 1 at the limbus
-    angle = np.arctan2(v, u)
+    distance = np.hypot(u, v) / np.float32(radius)  # 1 at the limbus
+    disc = distance < 1.1
+    angle, inside = np.arctan2(v[disc], u[disc]), distance[disc]
     # iris: radial fibres, darker limbal ring and collarette
     waves = np.zeros_like(angle)
     for frequency in (9, 17, 31, 53, 87):
-        waves += rng.normal() * np.sin(frequency * angle + rng.uniform(0, 6.28)) / np.sqrt(frequency)
-    fibres = 1 + 0.10 * waves * np.clip((distance - 0.3) * 2, 0, 1)
-    tone = np.asarray(iris, dtype=float)[None, None]
-    colour = tone * fibres[..., None] * (1.12 - 0.25 * np.abs(distance - 0.55))[..., None]
-    colour *= (1 - 0.55 * _smooth(distance, 0.82, 1.0))[..., None]
-    # sclera: a lid-shaded off-white (in portraits about 200 of 255), warmer and redder towards the back
-    away = np.clip((distance - 1) / 3.0, 0, 1)[..., None]
-    white = np.array([204.0, 197, 190]) * (1 - away) + np.array([176.0, 146, 136]) * away
-    white = white * white_factor ** (1 / 2.2)
-    colour = colour * (1 - _smooth(distance, 0.96, 1.08))[..., None] + white * _smooth(distance, 0.96, 1.08)[..., None]
-    pupil = 1 - _smooth(distance, 0.33, 0.38)
-    colour = colour * (1 - pupil[..., None]) + np.array([9.0, 8, 8]) * pupil[..., None]
+        amount, phase = np.float32(rng.normal() / np.sqrt(frequency)), np.float32(rng.uniform(0, 6.28))
+        waves += amount * np.sin(frequency * angle + phase)
+    iris = np.ones_like(distance)
+    iris[disc] = 1 + 0.28 * waves * np.clip((inside - 0.3) * 2, 0, 1)
+    iris[disc] *= (1.18 - 0.42 * np.abs(inside - 0.52)) * (1 - 0.55 * _smooth(inside, 0.82, 1.0))
+    # the lids keep light from the upper edge, from the corners and, less, from the lower edge
+    up, aside = v / np.float32(radius), np.abs(u) / np.float32(radius)
+    shade = 1 - 0.42 * _smooth(up, 0.0, 1.0) - 0.14 * _smooth(-up, 0.45, 1.1)
+    shade *= 1 - 0.35 * _smooth(aside, 1.0, 2.3)
+    sclera, pupil = _smooth(distance, 0.96, 1.08), 1 - _smooth(distance, 0.33, 0.38)
+    back = np.clip((distance - 1) / 1.7, 0, 1)
+    fields = (iris, sclera, pupil, back, shade ** (1 / 2.2))
+    return tuple(field.astype(np.float32)[..., None] for field in fields)
+
+
+@lru_cache(maxsize=8)
+def _eye_picture(iris: tuple[int, int, int], radius: float, size: int, white_factor: float) -> Image:
+    fibres, sclera, pupil, back, shade = _eye_fields(radius, size)
+    # sclera: off-white, warmer and redder towards the corners and the back
+    front, rear = (np.array(c, dtype=np.float32) * np.float32(white_factor ** (1 / 2.2)) for c in _SCLERA_SRGB)
+    colour = np.asarray(iris, dtype=np.float32) * fibres
+    colour += sclera * (front + (rear - front) * back - colour)
+    colour *= shade
+    colour += pupil * (np.array(_PUPIL_SRGB, dtype=np.float32) - colour)
     image = np.clip(np.round(colour), 0, 255).astype(np.uint8)
     image.flags.writeable = False
     return image
@@ -187,6 +205,8 @@ def eye_picture(
     iris_srgb: NDArray[np.uint8], radius_uv: float, size: int = EYE_TEXTURE_PX, *, white: float = 1.0
 ) -> Image:
     """Paint an eyeball: pupil, iris with fibres and limbal ring, sclera; (size, size, 3) sRGB, iris in the middle.
+
+    The shade of the lids is painted in, as no real-time viewer casts it: without it eyes stare.
 
     `white` is a linear factor on the sclera.
     """
@@ -206,13 +226,16 @@ def lash_picture(size: int = 512) -> Image:
     alpha = np.zeros((size, size))
     for root, tip, count, thickness in ((0.52, 0.98, 96, 0.0034), (0.48, 0.02, 72, 0.0024)):
         along = (v - root) / (tip - root)  # 0 at the roots, 1 at the tips
+        strip = np.flatnonzero((along[:, 0] >= 0) & (along[:, 0] < 1))
+        rows, along = slice(int(strip[0]), int(strip[-1]) + 1), along[strip]
         for start in (np.arange(count) + rng.uniform(-0.3, 0.3, count)) / count:
             bend, length = rng.normal() * 0.02, rng.uniform(0.6, 1.0)
             width = thickness * np.clip(1 - along / length, 0, 1) ** 0.6
-            inside = (along >= 0) & (along < length)
-            alpha = np.maximum(
-                alpha, np.clip((width - np.abs(u - start - bend * along**2)) * size + 0.5, 0, 1) * inside
-            )
+            reach = abs(bend) + thickness + 2 / size
+            near = slice(max(int((start - reach) * size), 0), min(int((start + reach) * size) + 1, size))
+            away = np.abs(u[:, near] - start - bend * along**2)
+            hair = np.clip((width - away) * size + 0.5, 0, 1) * (along < length)
+            alpha[rows, near] = np.maximum(alpha[rows, near], hair)
     image = np.full((size, size, 4), 255, dtype=np.uint8)
     image[..., 3] = np.round(alpha * 255)
     image.flags.writeable = False
@@ -294,15 +317,26 @@ def _normal_changes(
     """Change of the unit normals under each morph target, (b, n, 3); zero away from what a target moves."""
     changes = np.zeros_like(deltas)
     for target, delta in zip(changes, deltas, strict=True):
-        moved = np.abs(delta).max(1) > 0.02
-        touched = faces[moved[faces].any(1)]
+        moved = np.maximum(np.maximum(np.abs(delta[:, 0]), np.abs(delta[:, 1])), np.abs(delta[:, 2])) > 0.02
+        touched = faces[_any_corner(moved, faces)]
         if not len(touched):
             continue
         around = np.zeros(len(vertices), dtype=bool)
         around[touched.reshape(-1)] = True
-        near = faces[around[faces].any(1)]
-        target[around] = (vertex_normals(vertices + delta, near) - vertex_normals(vertices, near))[around]
+        near = faces[_any_corner(around, faces)]
+        # the faces near by alone, on numbers of their own: most targets move little of the head
+        used = np.zeros(len(vertices), dtype=bool)
+        used[near.reshape(-1)] = True
+        rows = np.flatnonzero(used)
+        number = np.zeros(len(vertices), dtype=np.int32)
+        number[rows] = np.arange(len(rows), dtype=np.int32)
+        bent = vertex_normals(vertices[rows] + delta[rows], number[near])
+        target[around] = bent[number[around]] - normals[around]
     return changes
+
+
+def _any_corner(chosen: NDArray[np.bool_], faces: NDArray[np.int32]) -> NDArray[np.bool_]:
+    return chosen[faces[:, 0]] | chosen[faces[:, 1]] | chosen[faces[:, 2]]
 
 
 def _material(name: str, look: PartLook) -> GltfMaterial:
@@ -332,7 +366,7 @@ def _linear(srgb: tuple[float, float, float]) -> tuple[float, float, float]:
     return float(r), float(g), float(b)
 
 
-def _smooth(x: Float, low: float, high: float) -> Float:
+def _smooth(x: NDArray[Any], low: float, high: float) -> NDArray[Any]:
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 

@@ -17,6 +17,7 @@ from cephalon.values import Observation, PhotoFit, PointObservation, Posterior
 SKIN = np.array([0.46, 0.30, 0.24])
 LIPS = np.array([0.36, 0.15, 0.15])
 IRIS = np.array([0.05, 0.13, 0.30])
+PAINTS = {"black": np.full(3, 0.012), "hair": np.array([0.12, 0.05, 0.02]), "red": np.array([0.7, 0.02, 0.04])}
 BACKGROUND = np.array([0.75, 0.02, 0.02])
 # white, from the upper left of the picture (camera frame: x right, y down, z away), harmonics as in `harmonics`
 LIGHT = np.array([0.80, -0.22, -0.30, -0.16, 0.02, 0.0, 0.03, 0.03, 0.0])[:, None] * np.ones(3)
@@ -61,8 +62,13 @@ def shoot(
     expression: dict[str, float] | None = None,
     size: int = 620,
     paint: dict[str, np.ndarray] | None = None,
+    shade: np.ndarray | float = 1.0,
 ) -> Shot:
-    """Photograph the mean head; `paint` gives fine-vertex masks by colour name: "black" covers skin as hair would."""
+    """Photograph the mean head.
+
+    `paint` gives fine-vertex masks by name of a colour in `PAINTS`, which covers the skin as hair or a straw would;
+    `shade` is a factor on the light of each fine vertex.
+    """
     code = model.code(expression=expression)
     vertices = model.vertices(code)
     fine = fine_mesh(model)
@@ -77,11 +83,11 @@ def shoot(
     numbers = np.flatnonzero(shown)
     raster = rasterise_mesh(points, fine.mesh.faces[shown], camera)
     albedo = albedo_at_vertices(model)
-    if paint:
-        albedo = np.where(paint["black"][:, None], 0.012, albedo)
+    for name, mask in (paint or {}).items():
+        albedo = np.where(mask[:, None], PAINTS[name], albedo)
     normals = vertex_normals(points, fine.mesh.faces)
     shading = harmonics(normals) @ light
-    colour = interpolate(raster, fine.mesh.faces[shown], albedo * shading * gain)
+    colour = interpolate(raster, fine.mesh.faces[shown], albedo * shading * np.reshape(shade, (-1, 1)) * gain)
     colour[~raster.covered] = BACKGROUND
     face = np.where(raster.covered, numbers[raster.face_index], -1)
     place = camera.project(pose.apply(model.points(code, "mediapipe478")))

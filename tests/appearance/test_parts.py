@@ -101,10 +101,11 @@ def test_blend_joins_two_exposures(model):
     front = np.clip(surface.regions["face"] * 1.2, 0, 1)
     left = (front * np.clip(0.5 + places[:, 0] / 30, 0, 1)).astype(np.float32)
     right = (front * np.clip(0.5 - places[:, 0] / 30, 0, 1)).astype(np.float32)
-    options = TextureOptions(flatten_brightness=0.0, flatten_colour=0.0)
+    options = TextureOptions(uneven_brightness=1e3, uneven_colour=1e3, darker=1e3, brighter=1e3)
+    beard = np.zeros(len(places), dtype=np.float32)
     layers = [
-        Layer(log_albedo=true.astype(np.float32), confidence=left),
-        Layer(log_albedo=(true + 0.5).astype(np.float32), confidence=right),
+        Layer(log_albedo=true.astype(np.float32), confidence=left, beard=beard),
+        Layer(log_albedo=(true + 0.5).astype(np.float32), confidence=right, beard=beard),
     ]
     found = blend(layers, surface, options)
     face = (surface.regions["face"] > 0.9) & (surface.regions["lips_upper"] + surface.regions["lips_lower"] < 0.1)
@@ -119,7 +120,8 @@ def test_blend_joins_two_exposures(model):
 def test_blend_of_nothing_is_a_plain_skin(model):
     surface = skin_surface(model)
     count = len(surface.mirror)
-    layer = Layer(log_albedo=np.zeros((count, 3), dtype=np.float32), confidence=np.zeros(count, dtype=np.float32))
+    nothing = np.zeros(count, dtype=np.float32)
+    layer = Layer(log_albedo=np.zeros((count, 3), dtype=np.float32), confidence=nothing, beard=nothing)
     found = blend([layer], surface, TextureOptions())
     assert found.log_albedo.max() < 0
     assert np.exp(found.tone) == pytest.approx([0.50, 0.33, 0.26])

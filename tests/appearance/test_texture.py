@@ -259,7 +259,8 @@ def test_numbers_of_photos_must_agree(model, front):
         ("edge_margin", 0.0),
         ("shading_range", (1.1, 2.0)),
         ("grain", -1.0),
-        ("flatten_brightness", 1.5),
+        ("uneven_brightness", 0.0),
+        ("darker", -0.1),
         ("pull_mm", 0.0),
     ],
 )

@@ -23,7 +23,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from cephalon.appearance.options import TextureOptions
-from cephalon.appearance.surface import SkinSurface
+from cephalon.appearance.surface import SkinSurface, laplacian_of
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -34,16 +34,20 @@ _FLAT_MM = 5.0  # skin that varies over larger distances than some three times t
 _BEARD = 0.35  # log brightness by which skin may depart from its tone
 _GREYER = 0.12  # log red over green by which a beard is greyer
 _BORDER = 0.15  # log brightness by which a border may be darker than the skin and still lead on
+_LIGHTEST_SKIN = np.array([0.70, 0.49, 0.41])  # linear albedo of very fair skin
+_WHITE = 0.30  # log overexposure from which a photo says nothing of the colour of skin
 _LIPS_MM = 2.5  # within this distance lips that no photo shows take the colour of lips
+_BROWS = 0.3  # log brightness by which brows are darker than the skin, at least
 _HOLD_SEVERAL_MM = 12.0  # of several photos, colours may move over this distance to meet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Layer:
-    """One photo's smooth log albedo (m, 3) at the skin's vertices, and how far to trust it (m,) in [0, 1]."""
+    """One photo's smooth log albedo (m, 3) at the skin's vertices, how far to trust it (m,), and its beard (m,)."""
 
     log_albedo: Float32
     confidence: Float32
+    beard: Float32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -55,13 +59,17 @@ class Blend:
     log_albedo : (m, 3) everywhere on the skin.
     gains : per photo (m, 3): log factor of its texels.
     mirror_gain : (m, 3): log factor of the blended photos' texels of the other side.
+    plain : (m,) in [0, 1]: skin without lips, brows, lids and beard.
     tone : (3,) log albedo of this person's skin, the median over the face.
+    brows : (3,) of the brows.
     """
 
     log_albedo: Float32
     gains: tuple[Float32, ...]
     mirror_gain: Float32
+    plain: Float32
     tone: Float
+    brows: Float
 
 
 def blend(layers: Sequence[Layer], surface: SkinSurface, options: TextureOptions) -> Blend:
@@ -73,9 +81,13 @@ def blend(layers: Sequence[Layer], surface: SkinSurface, options: TextureOptions
     share = confidence**2 / np.maximum((confidence**2).sum(0), 1e-9)
     mean = (colour * share[..., None]).sum(0)
     tone = _tone(mean, total, surface)
-    flat = _uneven_light(mean, total, tone, surface, options)
-    colour -= flat
-    mean -= flat
+    beard = np.max([layer.beard for layer in layers], axis=0)
+    plain = (surface.plain * (1 - beard)).astype(np.float32)
+    light = _uneven_light(mean, total, tone, plain, surface, options)
+    light += _overexposed(tone)
+    tone = tone - _overexposed(tone)
+    colour -= light
+    mean -= light
 
     photos = len(layers)
     seen = total > SURE
@@ -114,11 +126,19 @@ def blend(layers: Sequence[Layer], surface: SkinSurface, options: TextureOptions
     for axis in range(3):
         right[:, axis] += np.bincount(j, weights=flow[:, axis], minlength=len(right))
         right[:, axis] -= np.bincount(i, weights=flow[:, axis], minlength=len(right))
-    field = _solve(surface.laplacian_of(weight) + sparse.diags(strength), right)
+    field = _solve(laplacian_of(surface.edges, weight, len(mean)) + sparse.diags(strength), right)
 
     gains = [_spread_out(field - layer.log_albedo, layer.confidence > 0.02, surface) for layer in layers]
     mirror_gain = _spread_out(field - mean[surface.mirror], (total > 0.02)[surface.mirror], surface)
-    return Blend(log_albedo=field.astype(np.float32), gains=tuple(gains), mirror_gain=mirror_gain, tone=tone)
+    brows = _brows(mean, total, tone, surface)
+    return Blend(
+        log_albedo=field.astype(np.float32),
+        brows=brows,
+        gains=tuple(gains),
+        mirror_gain=mirror_gain,
+        plain=plain,
+        tone=tone,
+    )
 
 
 def _solve(matrix: Any, right: Float) -> Float:
@@ -138,6 +158,13 @@ def _lips(mean: Float, total: Float, tone: Float, surface: SkinSurface) -> Float
     return np.median(mean[used], axis=0) if used.sum() > 25 else usual
 
 
+def _brows(mean: Float, total: Float, tone: Float, surface: SkinSurface) -> Float:
+    """Median log albedo of the brows that the photos show; else somewhat darker than the skin."""
+    used = surface.regions["brows"] * total > 0.4
+    seen = np.median(mean[used], axis=0) if used.sum() > 25 else tone + np.log(np.array([0.50, 0.47, 0.46]))
+    return np.minimum(seen, tone - _BROWS)
+
+
 def _tone(mean: Float, total: Float, surface: SkinSurface) -> Float:
     """Median log albedo over the even skin of the face that the photos show."""
     for weight in (total * surface.even, total):
@@ -147,22 +174,57 @@ def _tone(mean: Float, total: Float, surface: SkinSurface) -> Float:
     return np.log(np.array([0.50, 0.33, 0.26]))
 
 
-def _uneven_light(mean: Float, total: Float, tone: Float, surface: SkinSurface, options: TextureOptions) -> Float:
-    """Log colour (m, 3) by which the skin departs from its tone over large distances, in the part held to be light.
+def softly(value: NDArray[Any], low: float, high: float) -> NDArray[Any]:
+    """Hold a value between -low and high: the identity near 0, its slope falls to 0 at the bounds."""
+    bound = np.where(value < 0, value.dtype.type(low), value.dtype.type(high))
+    return bound * np.tanh(value / bound)
 
-    Spherical harmonics know no cast shadow. What is left of them varies as slowly as the flush of the cheeks does, so
-    only a share is taken away: more of its brightness than of its colour. Beards and lips depart too far to count.
+
+def _uneven_light(
+    mean: Float, total: Float, tone: Float, plain: Float32, surface: SkinSurface, options: TextureOptions
+) -> Float:
+    """Log colour (m, 3) by which the skin departs from its tone, in the part held to be light.
+
+    Spherical harmonics know no cast shadow. What is left of them is split into what varies slowly over the skin and the
+    rest (folds, edges of shadows); of both, little departures from the tone are the skin's own, and large ones light.
     """
     off = mean - tone
     grey = np.clip((off[:, 1] - off[:, 0]) / _GREYER, 0, 1)  # beards are less red than skin, shadows on skin are not
     robust = np.exp(-grey * (off.mean(1) / _BEARD) ** 2)
-    weight = np.minimum(total, 1) * surface.even * robust * surface.area_mm2
+    weight = np.minimum(total, 1) * surface.even * robust * (plain / np.maximum(surface.plain, 1e-3))
+    weight *= surface.area_mm2
     if weight.sum() < 100:
         return np.zeros_like(mean)
-    matrix = surface.laplacian * _FLAT_MM**2 + sparse.diags(weight + 0.03 * surface.area_mm2)
-    slow = _solve(matrix, weight[:, None] * off)
-    brightness = slow.mean(1, keepdims=True)
-    return options.flatten_brightness * brightness + options.flatten_colour * (slow - brightness)
+    # only what is seen takes part
+    seen = np.flatnonzero(total > 0.01)
+    row = np.full(len(total), -1)
+    row[seen] = np.arange(len(seen))
+    ends = row[surface.edges]
+    inside = (ends[:, 0] >= 0) & (ends[:, 1] >= 0)
+    laplacian = laplacian_of(ends[inside], surface.edge_weight[inside] * _FLAT_MM**2, len(seen))
+    slow = np.zeros_like(off)
+    pull = sparse.diags(weight[seen] + 0.03 * surface.area_mm2[seen])
+    slow[seen] = _solve(laplacian + pull, weight[seen, None] * off[seen])
+    kept = _held(slow, options.uneven_brightness, options.uneven_brightness, options.uneven_colour)
+    kept += _held(off - slow, 0.6 * options.darker, 0.6 * options.brighter, 0.5 * options.uneven_colour)
+    # where the slow part does not belong to plain skin it is still the light around
+    around = slow - _held(slow, options.uneven_brightness, options.uneven_brightness, options.uneven_colour)
+    share = plain[:, None]
+    return share * (off - kept) + (1 - share) * around
+
+
+def _held(log_colour: Float, darker: float, brighter: float, colour: float) -> Float:
+    """Hold brightness and colour of a departure (m, 3), log, between bounds."""
+    brightness = log_colour.mean(1, keepdims=True)
+    return softly(brightness, darker, brighter) + softly(log_colour - brightness, colour, colour)
+
+
+def _overexposed(tone: Float) -> Float:
+    """Log colour (3,) by which a photo shows skin brighter and whiter than any skin is."""
+    brightest = np.log(_LIGHTEST_SKIN)
+    over = float(np.clip(tone.mean() - brightest.mean(), 0, None))
+    whiter = np.clip((tone - tone.mean()) - (brightest - brightest.mean()), -1, 1)
+    return over + whiter * min(over / _WHITE, 1.0)
 
 
 def _gains_between(colour: Float, confidence: Float32) -> Float:

@@ -21,7 +21,9 @@ Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 
 # Weight at which a photo begins to cover what lies beneath, and covers it wholly.
-_BEGIN, _FULL = 0.08, 0.40
+_BEGIN, _FULL = 0.06, 0.50
+_STREAKS = 2.6  # stretch of a texel at which grain is left out
+_BROW_HAIRS = 0.35  # relative sd of the cover of brows that no photo shows
 # Linear factors on the skin's own tone where skin turns inwards.
 _INSIDE_MOUTH = np.array([0.34, 0.17, 0.16])
 _INSIDE_NOSE = np.array([0.42, 0.30, 0.28])
@@ -63,8 +65,15 @@ def compose(
     cover = np.clip((total - _BEGIN) / (_FULL - _BEGIN), 0, 1)
     open_rows = np.flatnonzero(cover < 1)
     beneath = np.exp(texels.spread(blend.log_albedo, open_rows))
-    grain = _grain(texels, surface, albedo, cover, options)
-    beneath *= (1 + grain * _noise(texels.size).reshape(-1)[texels.index[open_rows]])[:, None]
+    # stretched texels would draw the grain out into streaks
+    even = np.clip((_STREAKS - texels.stretch) / _STREAKS, 0, 1) * np.float32(
+        _grain(texels, surface, albedo, cover, options)
+    )
+    noise = _noise(texels.size).reshape(-1)[texels.index[open_rows]]
+    beneath *= (1 + texels.spread(even, open_rows) * noise)[:, None]
+    brows = np.flatnonzero(texels.brows[open_rows] > 0)
+    hairs = texels.brows[open_rows[brows]] * np.clip(1 + _BROW_HAIRS * noise[brows], 0, 1.2)
+    beneath[brows] += hairs[:, None] * (np.exp(blend.brows).astype(np.float32) - beneath[brows])
     other = texels.mirror[open_rows]
     mirror_cover = cover[other]
     mirrored = np.flatnonzero(mirror_cover > 0)
@@ -101,7 +110,7 @@ def _turn_inwards(
         ("eye_sockets", _LID_LINING),
     ):
         weight = surface.regions[region]
-        near = np.flatnonzero((weight[texels.corners] > 0).any(1))
+        near = texels.near(weight > 0)
         share = texels.spread(weight, near)[:, None]
         albedo[near] += share * ((tone * factor).astype(np.float32) - albedo[near])
         code[near[share[:, 0] > 0.5]] = completed
@@ -113,10 +122,14 @@ def _grain(texels: Texels, surface: SkinSurface, albedo: Float32, cover: Float32
     used = (even > 0.6) & (cover >= 1)
     if used.sum() < 500 or options.grain == 0:
         return 0.012 * options.grain
-    brightness = np.where(used, albedo.mean(1), 0).astype(np.float32)
-    stack = texels.image(np.stack([brightness, used.astype(np.float32)], axis=1))
-    rows, columns = np.nonzero(stack[..., 1] > 0)
-    stack = stack[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    # half of the face is enough
+    row, column = np.divmod(texels.index, texels.size)
+    left = column < texels.size // 2
+    used &= left if (used & left).sum() * 2 >= used.sum() else ~left
+    row, column = row[used] - row[used].min(), column[used] - column[used].min()
+    stack = np.zeros((row.max() + 1, column.max() + 1, 2), dtype=np.float32)
+    stack[row, column, 0] = albedo[used] @ np.full(3, 1 / 3, dtype=np.float32)
+    stack[row, column, 1] = 1
     smooth = box_mean(stack, 7)
     inside = smooth[..., 1] > 0.99
     if inside.sum() < 200:

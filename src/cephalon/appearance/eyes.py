@@ -23,7 +23,8 @@ LEAST_SAMPLES = 10
 _PUPIL, _LIMBUS = 0.48, 0.88  # of the iris's radius: beyond the widest usual pupil, within the dark ring
 # Eyes lie in the shade of brows and lashes; the white of the eye, of about this linear brightness, tells how deep.
 _SCLERA = 0.45
-_MOST_GAIN = 2.5
+_MOST_GAIN = 1.6
+_MOST_TO_GREEN = np.array([2.6, 1.0, 2.6])  # no iris is redder or bluer in linear light
 _TURNED = 0.75  # least cosine between the gaze and the direction to the camera
 
 
@@ -38,7 +39,7 @@ def iris_colours(
     """Return (2, 3) sRGB colours of the left and right iris, and whether each was seen.
 
     Takes the pixels of the disc between pupil and limbus that lie inside the measured opening between the lids, drops
-    the darkest (lashes, pupil) and the brightest (highlights, sclera), and returns the median. The disc's centre is
+    the darkest (lashes, pupil) and the brighter half (highlights, sclera), and returns the median. The disc's centre is
     measured where the landmarks have one, else it is the fitted eye's. Shade is made good by the white of the eye. An
     eye that no photo shows takes the other's colour.
     """
@@ -55,9 +56,10 @@ def iris_colours(
         pixels = np.concatenate(found) if found else np.zeros((0, 3))
         if len(pixels) >= LEAST_SAMPLES:
             brightness = pixels.mean(1)
-            low, high = np.percentile(brightness, (25, 75))
-            middle = pixels[(brightness >= low) & (brightness <= high)]
-            colours[side] = srgb_from_linear(np.median(middle, axis=0))
+            # the brighter half holds the reflections of windows and lamps
+            low, high = np.percentile(brightness, (10, 55))
+            middle = np.median(pixels[(brightness >= low) & (brightness <= high)], axis=0)
+            colours[side] = srgb_from_linear(np.minimum(middle, _MOST_TO_GREEN * middle[1]))
             seen[side] = True
     if seen.any() and not seen.all():
         colours[~seen] = colours[seen]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cephalon.appearance.blend import Layer
+from cephalon.appearance.blend import Blend, Layer, softly
 from cephalon.appearance.colour import linear_from_srgb
 from cephalon.appearance.filters import blurred
 from cephalon.appearance.masks import SkinMask
@@ -60,7 +60,9 @@ def gather_layer(view: View, mask: SkinMask, weight: Float32, options: TextureOp
     log_albedo[there] = np.log(np.clip(colour, DARKEST, BRIGHTEST))
     confidence = np.zeros(len(weight), dtype=np.float32)
     confidence[there] = weight[there] * usable * (sample[:, 3] > 0.05)
-    return Layer(log_albedo=log_albedo, confidence=confidence)
+    beard = np.zeros(len(weight), dtype=np.float32)
+    beard[there] = bilinear(mask.beard, place[there])
+    return Layer(log_albedo=log_albedo, confidence=confidence, beard=beard)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,8 +80,8 @@ def gather_texels(
     mask: SkinMask,
     texels: Texels,
     weight: Float32,
+    blended: Blend,
     gain: Float32,
-    tone: Float,
     options: TextureOptions,
 ) -> TexelColours:
     """Look all texels up that a photo shows.
@@ -87,12 +89,13 @@ def gather_texels(
     Parameters
     ----------
     weight : (m,) from `vertex_weight`.
-    gain : (m, 3) log factor at the vertices, from the blend.
-    tone : (3,) log albedo of the skin, above which highlights are held back.
+    blended : the field of colour that details are held to.
+    gain : (m, 3) its log factor at the vertices for this photo.
     """
-    possible = np.flatnonzero((weight[texels.corners] > 0).any(1))
+    possible = texels.near(weight > 0)
     factor = gain - np.log(mask.light.shading(view.normal, options.shading_range))
-    vertex_fields = np.concatenate([view.pixel, weight[:, None], factor], axis=1)
+    plain = blended.plain[:, None]
+    vertex_fields = np.concatenate([view.pixel, weight[:, None], factor, blended.log_albedo, plain], axis=1)
     fields = texels.spread(vertex_fields.astype(np.float32), possible)
     grid_place = view.grid.place(fields[:, :2])
     known = fields[:, 2] * bilinear(mask.usable, grid_place)
@@ -100,14 +103,31 @@ def gather_texels(
     rows, fields, known = possible[used], fields[used], known[used]
     picture = linear_from_srgb(view.fine.cut(photo.rgb_srgb))
     albedo = bilinear(picture, view.fine.place(fields[:, :2]))
-    albedo *= np.exp(fields[:, 3:])
-    _hold_highlights(albedo, np.exp(tone).astype(np.float32), options)
+    albedo *= np.exp(fields[:, 3:6])
+    _hold_details(albedo, fields[:, 6:9], fields[:, 9], options)
+    _hold_highlights(albedo, np.exp(blended.tone).astype(np.float32), options)
     return TexelColours(rows=rows, albedo=albedo, weight=known.astype(np.float32))
+
+
+def _hold_details(albedo: Float32, field: Float32, plain: Float32, options: TextureOptions) -> None:
+    """Hold the details of plain skin, in place, near the log albedo of the field (r, 3) around them."""
+    rows = np.flatnonzero(plain > 0.05)
+    detail = np.log(np.maximum(albedo[rows], 1e-3)) - field[rows]
+    brightness = _mean(detail)[:, None]
+    detail -= brightness
+    excess = detail - softly(detail, 0.75 * options.uneven_colour, 0.75 * options.uneven_colour)
+    excess += brightness - softly(brightness, options.darker, options.brighter)
+    albedo[rows] *= np.exp(-plain[rows, None] * excess)
+
+
+def _mean(rgb: Float32) -> Float32:
+    """Mean of three columns (by sums: a reduction over a short axis is much slower)."""
+    return (rgb[:, 0] + rgb[:, 1] + rgb[:, 2]) * np.float32(1 / 3)
 
 
 def _hold_highlights(albedo: Float32, tone: Float32, options: TextureOptions) -> None:
     """Hold back, in place, what is brighter than the skin: shine has the colour of the lamp, so that goes as well."""
-    brightness = albedo.mean(1)
+    brightness = _mean(albedo)
     limit = np.float32(tone.mean() * np.exp(options.highlight))
     over = np.flatnonzero(brightness > limit)
     excess = np.log(brightness[over] / limit)

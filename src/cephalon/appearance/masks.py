@@ -17,17 +17,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, sparse
+from scipy import sparse
 from scipy.sparse.linalg import cg
 
+from cephalon.appearance.before import INTRUDER, dark_glasses, frames, intruders
 from cephalon.appearance.colour import linear_from_srgb
-from cephalon.appearance.contours import CONTOURS
-from cephalon.appearance.filters import blurred, box_mean, dilated, distance_to, eroded, extents, pieces
+from cephalon.appearance.filters import blurred, box_mean, dilated, distance_to, eroded, pieces
 from cephalon.appearance.light import Light, estimate_light
 from cephalon.appearance.options import TextureOptions
+from cephalon.appearance.shapes import Shapes
+from cephalon.appearance.skin import BEARD, SkinColour
 from cephalon.appearance.surface import SkinSurface
 from cephalon.appearance.view import GRID_EYE_PX, View
 from cephalon.geometry import interpolate
+from cephalon.geometry.sampling import bilinear
 from cephalon.photo import Photo
 from cephalon.values import Observation
 
@@ -35,28 +38,15 @@ Float32 = NDArray[np.float32]
 
 # Lengths on the grid, px.
 _EYE = GRID_EYE_PX
-_LASHES = 0.042 * _EYE  # kept around an eye's opening: the lashes and the lid's edge
-_CORNER = 0.05 * _EYE  # and beyond the outer corner
-_TEETH = 0.02 * _EYE  # kept around the opening of the mouth
-_BROW = 0.030 * _EYE
+_BEYOND = 2.5  # px over which the photo fades in beyond them
 _HOLE = 0.03 * _EYE**2  # px^2
 _ISLAND = 0.06 * _EYE**2
 _BESIDE = 0.11 * _EYE
-_LID = 0.11 * _EYE  # around an eye's opening, make-up and the crease's shadow are this person's
 
-# Glasses: log of how much darker a frame is than what it runs across, its greatest width and its least length (px), and
-# the share of the plain skin around the eyes that it covers.
-_FRAME = 0.55
-_FRAME_PX = 13
-_FRAME_LENGTH = 0.3 * _EYE
-_FRAME_SHARE = 0.08
-_BEARD = -0.5  # log brightness of a beard against the skin
-_LENS = -0.9  # log brightness around the eyes against the skin, below which dark glasses hide them
+_HAIRLINE = 0.22 * _EYE  # over which the photo fades out towards the hair
 
 # Names of segments that count as skin, if the observation brings a segmentation.
 _SKIN_SEGMENTS = ("skin", "face", "nose", "ear", "neck", "brow", "lip", "beard")
-
-_DARK = 0.03  # added to linear light before taking logs: below it a photo holds noise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,11 +56,13 @@ class SkinMask:
     Attributes
     ----------
     usable : (h, w) float32 in [0, 1] on the view's grid: how far a pixel may be used as skin.
+    beard : (h, w) float32 in [0, 1]: how surely it shows a beard.
     light : of the photo, from the pixels that are skin.
     eyes_covered : dark glasses hide both eyes.
     """
 
     usable: Float32
+    beard: Float32
     light: Light
     eyes_covered: bool
 
@@ -81,7 +73,7 @@ def skin_mask(
     """Segment the skin in one photo and estimate the photo's light on it."""
     linear = linear_from_srgb(view.grid_srgb)
     regions = surface.regions
-    zone_names = ("eyes", "mouth", "chin", "cheeks", "skull", "ears", "neck", "jaw")
+    zone_names = ("eyes", "mouth", "chin", "cheeks", "skull", "ears", "neck", "jaw", "forehead", "nose")
     lips = np.maximum(regions["lips_upper"], regions["lips_lower"])
     inner = np.clip(regions["mouth_cavity"] + regions["eye_sockets"] + regions["nostrils"], 0, 1)
     fields = [view.normal, np.stack([surface.trust, surface.even, inner, surface.low, lips], axis=1)]
@@ -92,21 +84,23 @@ def skin_mask(
     zones = {name: shown[..., 8 + i] for i, name in enumerate(zone_names)}
     hit = view.raster.covered
 
-    shapes = _Shapes.of(observation, view)
+    shapes = Shapes.of(observation, view)
     blocked = shapes.openings | ~hit | (inner > 0.5)
     blocked |= _excluded(photo, observation, view)
     core = np.where(blocked, 0, even * trust).astype(np.float32)
     if core.sum() < 200:
         core = np.where(blocked, 0, even).astype(np.float32)
     light = _light(normal, linear, core)
-    model = _SkinColour.of(linear, normal, light, core)
+    model = SkinColour.of(linear, normal, light, core)
     dark = 0.5 * np.clip(zones["eyes"] + shapes.lids, 0, 1) - 0.1 * np.clip(zones["neck"] + zones["jaw"], 0, 1)
     distance, brightness = model.distance(
         linear, normal, light, dark=dark.astype(np.float32), bright=np.float32(0.35) * even
     )
 
-    covered = _dark_glasses(distance, brightness, shapes, hit)
-    frames = np.zeros_like(hit) if covered else _frames(distance, brightness, model.luminance_sd, shapes, zones, hit)
+    covered = dark_glasses(distance, brightness, shapes, hit)
+    if covered:
+        blocked |= (shapes.brows > 0) | (shapes.from_eyes < 0.2 * _EYE)
+    rims = np.zeros_like(hit) if covered else frames(distance, brightness, model.luminance_sd, shapes, zones, hit)
     limit = 2.8 - 0.9 * np.clip(zones["skull"] + zones["ears"], 0, 1) - 1.3 * zones["neck"] - 0.3 * zones["jaw"]
     if not covered:
         limit = limit + 1.5 * np.maximum(shapes.lids, shapes.brows)
@@ -114,29 +108,45 @@ def skin_mask(
     own = (trust * low**2 if covered else np.maximum(trust, 0.9 * shapes.brow_cores)) * shapes.face
     grown = low * np.clip(zones["mouth"] + zones["chin"] + zones["jaw"] + zones["cheeks"], 0, 1) * ~blocked
     around_mouth = np.where((zones["mouth"] > 0.5) & (lips < 0.05), grown, 0)
-    own = np.maximum(own, model.beard(linear, normal, light, grown.astype(np.float32), around_mouth))
+    lower_face = np.where((zones["mouth"] + zones["chin"] > 0.6) & (lips < 0.05), grown, 0)
+    beard = model.beard(linear, normal, light, grown.astype(np.float32), around_mouth, lower_face)
+    own_colour = dilated(lips > 0.3, 5) | (zones["nose"] > 0.3) | (beard > 0.3)
+    things = intruders(distance, shapes, hit, own_colour)
+    if things.any():
+        # an unrecognised beard is dark on both sides; what is skin on the other side is no beard
+        bearded = (grown > 0.3) & (brightness < BEARD)
+        things &= ~bearded | (_other_side((distance < INTRUDER / 2) & hit, view, surface) > 0.5)
+    own = np.where(things, 0, np.maximum(own, beard))
     prior = np.maximum(prior, 0.98 * own)
     sure = np.where(own > 0.5, 2.0 * own, 0.05 + 0.4 * (2 * prior - 1) ** 2)
-    prior = np.where(hit & ~frames, prior, 0.0)
-    sure = np.where(frames, 3.0, np.where(hit, sure, 0.03))
+    prior = np.where(hit & ~things, prior, 0.0)
+    sure = np.where(things, 3.0, np.where(rims, 0.05, np.where(hit, sure, 0.03)))
     probability = _consistent(view.grid_srgb, prior.astype(np.float32), sure.astype(np.float32))
 
     # hair reaches in from outside: what is closed in by skin is a shadow, a mole, a highlight
     good = probability > 0.5
-    good = good & ~shapes.openings if covered else _without_holes(good | shapes.openings) & ~frames
+    good = good & ~shapes.openings if covered else _without_holes(good | shapes.openings | rims) & ~things
     good = _without_islands(eroded(good, 2), trust > 0.5, zones["ears"] > 0.5)
     # beside hair and cloth, what is not quite skin is their shadow or their last strands
     beside = ~dilated(good | shapes.openings, 3)
     good &= (distance_to(beside) > _BESIDE) | (distance < 1.6) | (own > 0.5)
+    to_hair = distance_to(beside & (shapes.from_eyes > 0.4 * _EYE))
     soft = blurred(good.astype(np.float32), 1.5)
     # lips and lids border on teeth and eyes, which their own shapes keep out
     inner_edge = np.clip(zones["mouth"] + zones["eyes"], 0, 1) > 0.5
     clear = np.where(inner_edge, view.outline_px, view.edge_px) / (options.edge_margin * _EYE)
     usable = np.clip((soft - 0.55) / 0.4, 0, 1) * np.clip(clear - 0.5, 0, 1)
+    scalp = np.clip(zones["skull"] + zones["forehead"], 0, 1) * (1 - np.clip(shapes.brows + shapes.lids, 0, 1))
+    usable *= 1 - scalp * (1 - np.clip((to_hair - 4) / _HAIRLINE, 0, 1))
+    usable *= np.clip(1 - 1.5 * blurred(rims.astype(np.float32), 1.2), 0, 1)
+    usable *= np.clip(shapes.beyond / _BEYOND, 0, 1)
     usable = np.where(blocked, 0, usable).astype(np.float32)
     better = (usable * even * np.clip(trust + 0.5, 0, 1)).astype(np.float32)
     return SkinMask(
-        usable=usable, light=_light(normal, linear, better) if better.sum() > 200 else light, eyes_covered=covered
+        usable=usable,
+        beard=blurred(beard, 1.5),
+        light=_light(normal, linear, better) if better.sum() > 200 else light,
+        eyes_covered=covered,
     )
 
 
@@ -163,102 +173,17 @@ def _without_islands(good: NDArray[np.bool_], face: NDArray[np.bool_], ears: NDA
     return large[numbers]
 
 
-def _dark_glasses(distance: Float32, brightness: Float32, shapes: _Shapes, hit: NDArray[np.bool_]) -> bool:
-    """Tell whether dark glasses hide the eyes: all around them, further than make-up goes, is dark or not of skin."""
-    from_eyes = distance_to(shapes.eyes)
-    around = (from_eyes > _LASHES) & (from_eyes < 0.2 * _EYE) & hit & (shapes.brows == 0)
-    if around.sum() < 50:
-        return False
-    return bool(np.median(distance[around]) > 6 or np.median(brightness[around]) < _LENS)
-
-
-def _frames(
-    distance: Float32,
-    brightness: Float32,
-    luminance_sd: float,
-    shapes: _Shapes,
-    zones: dict[str, Float32],
-    hit: NDArray[np.bool_],
-) -> NDArray[np.bool_]:
-    """Find the frames of glasses: dark lines around the eyes where no face has any.
-
-    A line is what a morphological closing of the brightness fills and long: no shadow and no wrinkle is taken for
-    one. Where lids, lashes and brows are not, the surroundings of the eyes are plain skin; if lines cover a part of
-    it, the person wears glasses, and all dark lines around the eyes, brows excepted, are frame.
-    """
-    if not shapes.eyes.any():
-        return np.zeros_like(hit)
-    from_eyes = distance_to(shapes.eyes)
-    closed = np.asarray(ndimage.grey_closing(brightness, (_FRAME_PX, _FRAME_PX)))
-    line = (closed - brightness > max(_FRAME, 1.3 * luminance_sd)) & (brightness < -0.3) & (distance > 2.0)
-    line &= (from_eyes < 0.45 * _EYE) & hit & ~shapes.openings & ~shapes.brow_cores
-    numbers, area = pieces(line, diagonal=True)
-    line = (extents(numbers, len(area) - 1) >= _FRAME_LENGTH)[numbers]
-    plain = (from_eyes < 0.24 * _EYE) & hit & (shapes.lids == 0) & (shapes.brows == 0) & (zones["skull"] < 0.5)
-    if plain.sum() < 50 or line[plain].mean() < _FRAME_SHARE:
-        return np.zeros_like(hit)
-    return dilated(line, 4) & ~shapes.brow_cores
+def _other_side(shape: NDArray[np.bool_], view: View, surface: SkinSurface) -> Float32:
+    """Tell of each pixel how far the place opposite on the face is seen in `shape` (h, w); (h, w) in [0, 1]."""
+    there = np.zeros(len(view.pixel), dtype=np.float32)
+    rows = np.flatnonzero(view.seen)
+    there[rows] = bilinear(shape.astype(np.float32), view.grid.place(view.pixel[rows]))
+    return interpolate(view.raster, surface.faces, there[surface.mirror][:, None])[..., 0]
 
 
 def _light(normal: Float32, linear: Float32, weight: Float32) -> Light:
     used = weight > 0.1
     return estimate_light(normal[used], linear[used], weight[used])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Shapes:
-    """Drawn from the measured landmarks, (h, w) each: the eyes between the lids and, a little wider,
-    all `openings`, mouth included (bool); lids and brows
-    (0 to 1), the brows as measured, what lies within the outline of the face.
-    """
-
-    eyes: NDArray[np.bool_]
-    openings: NDArray[np.bool_]
-    lids: Float32
-    brows: Float32
-    brow_cores: NDArray[np.bool_]
-    face: NDArray[np.bool_]
-
-    @staticmethod
-    def of(observation: Observation, view: View) -> _Shapes:
-        shape = (view.grid.height, view.grid.width)
-        contours = CONTOURS.get(observation.points[0].set_name)
-        if contours is None:
-            nothing = np.zeros(shape, dtype=np.float32)
-            none = np.zeros(shape, dtype=bool)
-            return _Shapes(eyes=none, openings=none, lids=nothing, brows=nothing, brow_cores=none, face=~none)
-        points = view.grid.place(observation.points[0].position)
-        loops = [points[list(loop)] for loop in contours.eyes]
-        eyes = _filled(shape, loops)
-        corners = _filled(shape, [_beyond_outer_corner(loops[k], loops[1 - k]) for k in range(2)])
-        mouth = _filled(shape, [points[list(contours.inner_lips)]])
-        brows = _filled(shape, [points[list(loop)] for loop in contours.brows])
-        return _Shapes(
-            eyes=eyes,
-            openings=(distance_to(eyes | corners) <= _LASHES) | (distance_to(mouth) <= _TEETH),
-            lids=np.clip(2 - 2 * distance_to(eyes) / _LID, 0, 1).astype(np.float32),
-            brows=np.clip(1.5 - distance_to(brows) / _BROW, 0, 1).astype(np.float32),
-            brow_cores=brows,
-            face=eroded(_filled(shape, [points[list(contours.outline)]]), 1),
-        )
-
-
-def _beyond_outer_corner(eye: NDArray[np.floating], other: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Return the line (2, 2) from an eye's outer corner on, over which its lashes lie."""
-    away = eye - other.mean(0)
-    outer = eye[np.argmax((away**2).sum(1))]
-    direction = outer - eye.mean(0)
-    return np.stack([outer, outer + direction * (_CORNER / max(float(np.linalg.norm(direction)), 1e-6))])
-
-
-def _filled(shape: tuple[int, int], loops: list[NDArray[np.floating]]) -> NDArray[np.bool_]:
-    from PIL import Image, ImageDraw
-
-    picture = Image.new("L", (shape[1], shape[0]))
-    draw = ImageDraw.Draw(picture)
-    for loop in loops:
-        draw.polygon([(float(x) - 0.5, float(y) - 0.5) for x, y in loop], fill=255, outline=255)
-    return np.asarray(picture) > 0
 
 
 def _excluded(photo: Photo, observation: Observation, view: View) -> NDArray[np.bool_]:
@@ -272,82 +197,6 @@ def _excluded(photo: Photo, observation: Observation, view: View) -> NDArray[np.
         skin &= np.array(["background" not in name for name in names] or [False])
         out |= ~skin[view.grid.cut(observation.segmentation, nearest=True)]
     return out
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _SkinColour:
-    """The skin of this person after the light is divided out: log luminance and two log chromas, and its texture."""
-
-    mean: NDArray[np.floating]
-    luminance_sd: float
-    chroma_precision: NDArray[np.floating]
-    texture: float
-
-    @staticmethod
-    def of(linear: Float32, normal: Float32, light: Light, core: Float32) -> _SkinColour:
-        feature, texture = _features(linear, normal, light)
-        used = core > 0.3
-        if used.sum() < 30:
-            return _SkinColour(mean=np.zeros(3), luminance_sd=0.25, chroma_precision=np.eye(2) / 0.08**2, texture=0.05)
-        samples = feature[used]
-        mean, spread = np.zeros(3), np.ones(3)
-        for _ in range(3):
-            mean = np.median(samples, axis=0)
-            spread = 1.4826 * np.median(np.abs(samples - mean), axis=0) + 1e-3
-            samples = samples[(np.abs(samples - mean) < 3 * spread).all(1)]
-        covariance = np.cov(samples[:, 1:].T) * 1.5 + np.eye(2) * 0.05**2
-        return _SkinColour(
-            mean=mean,
-            luminance_sd=float(spread[0]),
-            chroma_precision=np.linalg.inv(covariance),
-            texture=float(np.median(texture[used])),
-        )
-
-    def distance(
-        self, linear: Float32, normal: Float32, light: Light, *, dark: Float32, bright: Float32
-    ) -> tuple[Float32, Float32]:
-        """How many standard deviations each pixel is from this skin, and its log brightness over it; (h, w) each.
-
-        `dark` and `bright` (h, w) widen the tolerance to shadow and to shine, in log brightness.
-        """
-        feature, texture = _features(linear, normal, light)
-        off = (feature - self.mean).astype(np.float32)
-        below = np.maximum(np.clip(1.6 * self.luminance_sd, 0.20, 0.35) + dark, 0.12)
-        above = max(2.0 * self.luminance_sd, 0.32) + bright
-        luminance = np.where(off[..., 0] < 0, off[..., 0] / below, off[..., 0] / above)
-        chroma = np.einsum("...i,ij,...j->...", off[..., 1:], self.chroma_precision.astype(np.float32), off[..., 1:])
-        # shine takes the colour of the lamp
-        chroma = np.maximum(chroma, 0) / (1 + 4 * bright * np.clip(off[..., 0], 0, 1) / 0.35) ** 2
-        rough = np.log2((texture + 0.015) / (self.texture + 0.015))
-        return np.sqrt(luminance**2 + chroma) + np.clip(rough - 1.0, 0, 3), off[..., 0]
-
-    def beard(self, linear: Float32, normal: Float32, light: Light, grown: Float32, around_mouth: Float32) -> Float32:
-        """How surely each pixel shows this person's beard, (h, w) in [0, 1].
-
-        If a good part of what is `around_mouth` (h, w, 0 to 1) is darker than skin, it is a beard, and what looks alike
-        where beards can grow (`grown`) is as well.
-        """
-        feature, _ = _features(linear, normal, light)
-        off = feature - self.mean.astype(np.float32)
-        inside = around_mouth > 0.5
-        dark = inside & (off[..., 0] < _BEARD)
-        if dark.sum() < 30 or dark.sum() < 0.25 * inside.sum():
-            return np.zeros_like(grown)
-        mean = np.median(off[dark], axis=0)
-        spread = np.maximum(1.5 * 1.4826 * np.median(np.abs(off[dark] - mean), axis=0), (0.3, 0.08, 0.08))
-        unlike = (((off - mean) / spread) ** 2).sum(2)
-        return (grown * np.clip(2 - unlike / 6, 0, 1)).astype(np.float32)
-
-
-def _features(linear: Float32, normal: Float32, light: Light) -> tuple[Float32, Float32]:
-    """Log luminance and chromas (h, w, 3) of the colour over what the light predicts, and the local texture (h, w)."""
-    predicted = light.reference.astype(np.float32) * light.shading(normal.reshape(-1, 3), (0.25, 2.5))
-    offset = np.float32(_DARK) * np.maximum(light.reference, 0.05).astype(np.float32) / np.float32(0.4)
-    ratio = np.log(linear + offset) - np.log(predicted.reshape(linear.shape) + offset)
-    feature = np.stack([ratio.mean(2), ratio[..., 0] - ratio[..., 1], ratio[..., 2] - ratio[..., 1]], axis=2)
-    brightness = np.asarray(np.log(linear.mean(2) + offset.mean()), dtype=np.float32)
-    high = np.asarray(brightness - box_mean(brightness, 5), dtype=np.float32)
-    return feature, np.sqrt(np.maximum(box_mean(high * high, 5), 0))
 
 
 def _consistent(srgb: NDArray[np.uint8], prior: Float32, sure: Float32) -> Float32:

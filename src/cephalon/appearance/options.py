@@ -23,8 +23,11 @@ class TextureOptions:
         and highlights would be amplified.
     highlight : log of how much brighter than this person's skin a texel may be before it counts as a highlight and is
         held back to 0.4 of the excess.
-    flatten_brightness, flatten_colour : share of the skin's slow departures from its tone that is taken for light (cast
-        shadows, lamps near the face) and removed; the rest is taken for the flush of the skin and stays.
+    uneven_brightness, uneven_colour : how far plain skin (no lips, brows, lids, beard) may depart from its tone, log:
+        small departures are kept as the flush of the skin, large ones are light (cast shadows, lamps near the face,
+        the sky's reflection) and are held softly within these bounds. Very large bounds keep everything.
+    darker, brighter : how far a detail of plain skin may be darker or brighter than what is around it, log: folds of a
+        smile, single hairs and the rims of shadows are held softly within these bounds.
     pull_mm : distance over which completed skin forgets the nearest seen colour and takes the median tone of the face.
     grain : share of the measured fine structure of the skin that completed skin is given; 1 would look busier than seen
         skin, whose structure is partly in pores and hairs that a grain does not imitate.
@@ -36,8 +39,10 @@ class TextureOptions:
     depth_tolerance_mm: float = 3.0
     shading_range: tuple[float, float] = (0.4, 1.8)
     highlight: float = 0.22
-    flatten_brightness: float = 0.85
-    flatten_colour: float = 0.7
+    uneven_brightness: float = 0.09
+    uneven_colour: float = 0.04
+    darker: float = 0.22
+    brighter: float = 0.12
     pull_mm: float = 45.0
     grain: float = 0.7
 
@@ -49,11 +54,9 @@ class TextureOptions:
         low, high = self.shading_range
         if not 0 < low < 1 < high:
             raise InputError(f"shading_range: expected a range around 1, got {self.shading_range}")
-        for name in ("edge_margin", "depth_tolerance_mm", "highlight", "pull_mm"):
+        bounds = ("uneven_brightness", "uneven_colour", "darker", "brighter")
+        for name in ("edge_margin", "depth_tolerance_mm", "highlight", "pull_mm", *bounds):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name}: expected a number > 0, got {getattr(self, name)}")
-        for name in ("flatten_brightness", "flatten_colour"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise InputError(f"{name}: expected a share from 0 to 1, got {getattr(self, name)}")
         if not 0 <= self.grain <= 2:
             raise InputError(f"grain: expected 0 to 2, got {self.grain}")

@@ -38,6 +38,7 @@ class SkinSurface:
         whenever the camera sees it; 0 where hair, glasses or clothes are common.
     low : (m,) float32, 1 below the base of the nose, 0 from half its length upwards: where beards grow.
     even : (m,) float32, skin of one colour, on which the light is measured.
+    plain : (m,) float32, skin without colours of its own: all but lips, brows and, in part, lids.
     """
 
     fine_index: NDArray[np.int64]
@@ -54,10 +55,7 @@ class SkinSurface:
     trust: Float32
     low: Float32
     even: Float32
-
-    def laplacian_of(self, edge_weight: Float) -> Any:
-        """Return the Laplacian (m, m) for other weights (e,) of the edges."""
-        return _laplacian(self.edges, edge_weight, len(self.mirror))
+    plain: Float32
 
 
 @lru_cache(maxsize=2)
@@ -97,6 +95,8 @@ def skin_surface(model: HeadModel) -> SkinSurface:
     even = np.maximum.reduce([regions[name] for name in ("forehead", "cheeks", "nose", "chin", "mouth")])
     for name in ("brows", "eyes", "lips_upper", "lips_lower"):
         even = even * (1 - regions[name])
+    plain = (1 - np.clip(1.3 * (regions["lips_upper"] + regions["lips_lower"]), 0, 1)) * (1 - 0.6 * regions["eyes"])
+    plain = plain * (1 - np.clip(1.5 * regions["brows"], 0, 1))
     return SkinSurface(
         fine_index=fine_index.astype(np.int64),
         row_of=row_of,
@@ -105,17 +105,19 @@ def skin_surface(model: HeadModel) -> SkinSurface:
         regions=regions,
         mirror=_mirror_rows(model, operator),
         left=vertices[:, 0] > 0,
-        laplacian=_laplacian(edges, weights, count),
+        laplacian=laplacian_of(edges, weights, count),
         edges=edges,
         edge_weight=weights,
         area_mm2=np.maximum(area, 1e-3),
         trust=(trust * inner).astype(np.float32),
         low=np.clip((below - 0.5) / 0.5, 0, 1).astype(np.float32),
         even=(even * inner).astype(np.float32),
+        plain=(plain * inner).astype(np.float32),
     )
 
 
-def _laplacian(edges: NDArray[np.int32], weights: Float, count: int) -> Any:
+def laplacian_of(edges: NDArray[Any], weights: Float, count: int) -> Any:
+    """Return the Laplacian (count, count), csr, of a graph with weighted edges (e, 2)."""
     adjacency = sparse.coo_matrix((weights, (edges[:, 0], edges[:, 1])), shape=(count, count)).tocsr()
     adjacency = adjacency + adjacency.T
     return sparse.csr_matrix(sparse.diags(np.asarray(adjacency.sum(1)).ravel()) - adjacency)

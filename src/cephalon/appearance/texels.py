@@ -9,12 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cephalon.appearance.contours import CONTOURS
 from cephalon.appearance.surface import skin_surface
 from cephalon.export import fine_mesh
 from cephalon.geometry import rasterise_uv
 from cephalon.head import HeadModel
 
 GUTTER = 12
+_BORDER = -2  # around the texture: neither skin nor gutter
+_BROW_EDGE = 0.003  # softness of the brows' edges, fraction of the texture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -28,6 +31,8 @@ class Texels:
     mirror : (t,) int32 row of the texel at u -> 1 - u.
     gutter : (g,) flat index of the texels around the chart, `gutter_source` (g,) row of the skin texel each repeats.
     scale : side of a texel on the mean head, mm (median over the face).
+    brows : (t,) float32 in [0, 1], how far brows cover the skin, on a usual face.
+    stretch : (m,) at the surface's vertices, longer axis of a texel on the head over `scale`.
     """
 
     size: int
@@ -38,6 +43,8 @@ class Texels:
     gutter: NDArray[np.int32]
     gutter_source: NDArray[np.int32]
     scale: float
+    brows: NDArray[np.float32]
+    stretch: NDArray[np.float32]
 
     def spread(self, values: NDArray[Any], rows: NDArray[np.intp] | None = None) -> NDArray[np.float32]:
         """Interpolate attributes of the surface's vertices (m,) or (m, c) at the texels (or some `rows`), float32."""
@@ -51,6 +58,13 @@ class Texels:
             more *= weights[:, k : k + 1]
             found += more
         return found if values.ndim > 1 else found[:, 0]
+
+    def near(self, chosen: NDArray[np.bool_]) -> NDArray[np.intp]:
+        """Return the rows of the texels of which a corner is among the `chosen` (m,) vertices."""
+        any_corner = chosen.take(self.corners[:, 0])
+        for k in (1, 2):
+            any_corner |= chosen.take(self.corners[:, k])
+        return np.flatnonzero(any_corner)
 
     def image(self, values: NDArray[Any], fill: Any = 0) -> NDArray[Any]:
         """Lay (t,) or (t, c) values out as a texture (size, size[, c])."""
@@ -80,6 +94,7 @@ def skin_texels(model: HeadModel, size: int) -> Texels:
     area = 0.5 * np.linalg.norm(np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]), axis=1)
     here = surface.regions["face"][surface.faces].min(1) > 0.5
     texels_per_face = np.bincount(face, minlength=len(area))
+    scale = float(np.sqrt(area[here].sum() / max(texels_per_face[here].sum(), 1)))
     return Texels(
         size=size,
         index=index,
@@ -88,23 +103,64 @@ def skin_texels(model: HeadModel, size: int) -> Texels:
         mirror=row_of[row * size + (size - 1 - column)],
         gutter=gutter,
         gutter_source=source,
-        scale=float(np.sqrt(area[here].sum() / max(texels_per_face[here].sum(), 1))),
+        scale=scale,
+        brows=_brows(model, size).reshape(-1)[index],
+        stretch=_stretch(triangles, uv[faces_uv[fine.parts["skin"].faces]] * size, surface.faces) / np.float32(scale),
     )
+
+
+def _brows(model: HeadModel, size: int) -> NDArray[np.float32]:
+    """Draw the brows into the chart, (size, size) in [0, 1], within the points that landmark sets place around them."""
+    from PIL import Image, ImageDraw, ImageFilter
+
+    picture = Image.new("L", (size, size))
+    name = next((name for name in CONTOURS if name in model.point_sets and len(CONTOURS[name].brows[0]) > 5), None)
+    uv, faces_uv = model.topology.uv, model.topology.faces_uv
+    if name is not None and uv is not None and faces_uv is not None:
+        points = model.point_set(name)
+        place = np.einsum("kc,kcd->kd", points.barycentric, uv[faces_uv[points.face_index]])
+        draw = ImageDraw.Draw(picture)
+        for loop in CONTOURS[name].brows:
+            draw.polygon([(float(u) * size, float(1 - v) * size) for u, v in place[list(loop)]], fill=230)
+    blurred = picture.filter(ImageFilter.GaussianBlur(_BROW_EDGE * size))
+    return np.asarray(blurred, dtype=np.float32) / np.float32(255)
+
+
+def _stretch(triangles: NDArray[Any], chart: NDArray[Any], faces: NDArray[np.int32]) -> NDArray[np.float32]:
+    """Return the longer axis (m,), mm, of a texel on the surface: the larger singular value of d place / d texel."""
+    edge = chart[:, 1:] - chart[:, :1]
+    inverse = np.linalg.inv(edge + np.eye(2) * 1e-9)
+    jacobian = inverse @ (triangles[:, 1:] - triangles[:, :1])
+    metric = jacobian @ jacobian.transpose(0, 2, 1)
+    half = 0.5 * (metric[:, 0, 0] + metric[:, 1, 1])
+    largest = half + np.sqrt((0.5 * (metric[:, 0, 0] - metric[:, 1, 1])) ** 2 + metric[:, 0, 1] ** 2)
+    axis = np.repeat(np.sqrt(largest), 3)
+    corners = faces.reshape(-1)
+    return (np.bincount(corners, axis) / np.maximum(np.bincount(corners), 1)).astype(np.float32)
 
 
 def _gutter(row_of: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Grow the chart outwards texel by texel; return the grown texels and the skin texel that each one repeats."""
-    grown = row_of.copy()
+    wide = row_of.shape[1] + 2
+    grown = np.pad(row_of, 1, constant_values=_BORDER).reshape(-1)
+    steps = np.array([-wide, wide, -1, 1])
+    skin = grown >= 0
+    beside = np.zeros_like(skin)
+    for step in steps:
+        beside |= np.roll(skin, step)
+    front = np.flatnonzero(beside & (grown == -1))
+    new = [front[:0]]
     for _ in range(GUTTER):
-        empty = np.flatnonzero(grown < 0)
-        if not len(empty):
+        if not len(front):
             break
-        padded = np.pad(grown, 1, constant_values=-1)
-        row, column = np.divmod(empty, grown.shape[1])
-        nearest = np.full(len(empty), -1, dtype=np.int32)
-        for down, right in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-            there = padded[row + 1 + down, column + 1 + right]
-            nearest = np.where(nearest < 0, there, nearest)
-        grown.reshape(-1)[empty] = nearest
-    gutter = np.flatnonzero((row_of < 0) & (grown >= 0)).astype(np.int32)
-    return gutter, grown.reshape(-1)[gutter]
+        sources = grown[front + steps[:, None]]
+        nearest = np.full(len(front), -1, dtype=np.int32)
+        for there in sources:
+            nearest = np.where((nearest < 0) & (there >= 0), there, nearest)
+        grown[front] = nearest
+        new.append(front)
+        around = np.unique(front + steps[:, None])
+        front = around[grown[around] == -1]
+    found = np.sort(np.concatenate(new))
+    row, column = np.divmod(found, wide)
+    return ((row - 1) * (wide - 2) + column - 1).astype(np.int32), grown[found]

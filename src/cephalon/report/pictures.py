@@ -24,6 +24,7 @@ _FACING = np.diag([1.0, -1.0, -1.0])
 # Two soft lamps and a fill in the camera frame (x right, y down, z away): direction to the lamp, strength.
 _LAMPS = (((-0.45, -0.55, -0.70), 0.75), ((0.75, -0.25, -0.60), 0.30), ((0.0, 0.9, -0.40), 0.10))
 _AMBIENT = 0.26
+_EYE_GLOSS = 0.6  # a small bright reflection
 # Grey clay shows shape alone, so its light comes from the side and from above, with little fill.
 _CLAY_LAMPS = (((-0.80, -0.75, -0.45), 1.15), ((0.95, -0.10, -0.25), 0.22))
 _CLAY_AMBIENT = 0.10
@@ -132,7 +133,7 @@ def render(
                 if here.any() and name in looks:
                     image = skin_srgb if name == "skin" and skin_srgb is not None else looks[name].image_srgb
                     base[here], opacity[here] = _look_colour(looks[name], image, uv[here])
-                    gloss[here] = 0.25 if "eye" in name else 0.035
+                    gloss[here] = _EYE_GLOSS if "eye" in name else 0.035
         lit = base * _light(normal, clay=looks is None)[:, None] + _shine(normal, gloss)[:, None]
         colour[hit] = lit * opacity[:, None] + colour[hit] * (1 - opacity[:, None])
         alpha[hit] = np.maximum(alpha[hit], opacity)
@@ -176,7 +177,8 @@ def _light(normal: Float, *, clay: bool) -> NDArray[np.float32]:
 def _shine(normal: Float, gloss: NDArray[np.float32]) -> NDArray[np.float32]:
     half = np.asarray(_LAMPS[0][0]) / np.linalg.norm(_LAMPS[0][0]) + np.array([0.0, 0.0, -1.0])
     cosine = np.clip(normal @ (half / np.linalg.norm(half)), 0, None)
-    return (gloss * cosine**40).astype(np.float32)
+    wet = gloss == _EYE_GLOSS
+    return (gloss * np.where(wet, cosine**250, cosine**40)).astype(np.float32)
 
 
 def compose(rgb_linear: NDArray[np.float32], coverage: NDArray[np.float32], background: Any = BACKGROUND) -> Image:

@@ -1,0 +1,107 @@
+"""What is before the face: glasses, hair and things that reach in."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from cephalon.appearance.filters import dilated, extents, pieces
+from cephalon.appearance.shapes import LASHES, Shapes
+from cephalon.appearance.view import GRID_EYE_PX
+
+Float32 = NDArray[np.float32]
+
+_EYE = GRID_EYE_PX
+# Glasses: log of how much darker a frame is than what it runs across, its greatest width and its least length (px), and
+# the share of the plain skin around the eyes that it covers.
+_FRAME = 0.55
+_FRAME_PX = 13
+_FRAME_LENGTH = 0.3 * _EYE
+_FRAME_SHARE = 0.08
+_LENS = -0.8  # log brightness around the eyes against the skin, below which dark glasses hide them
+_UNLIKE_EYES = 3.9  # or sds from the skin: mirrors
+_WIRE = 0.13  # log of how much darker or brighter a wire is than what it runs across, a pixel being as wide as the wire
+_WIRE_UNLIKE = 1.7  # sds from the skin
+_WIRE_PX = 7
+_WIRE_SPAN = 1.0 * _EYE  # a line over the bridge of the nose that is longer is no wrinkle
+INTRUDER = 4.5  # sds from the skin from which what reaches into the face lies on it
+
+
+def dark_glasses(distance: Float32, brightness: Float32, shapes: Shapes, hit: NDArray[np.bool_]) -> bool:
+    """Tell whether dark glasses hide the eyes: all around them, further than make-up goes, is dark or not of skin."""
+    around = (shapes.from_eyes > LASHES) & (shapes.from_eyes < 0.2 * _EYE) & hit & (shapes.brows == 0)
+    if around.sum() < 50:
+        return False
+    return bool(np.median(distance[around]) > _UNLIKE_EYES or np.median(brightness[around]) < _LENS)
+
+
+def intruders(distance: Float32, shapes: Shapes, hit: NDArray[np.bool_], own: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Find what lies on the face and reaches in from outside: a lock of hair, a straw, a hand.
+
+    Its pixels are far from this skin and hang together with what is not the face; a mole, a nostril or the corner of
+    the mouth is closed in by skin. `own` (h, w) is what is the person's although unlike skin: lips, nostrils, beard.
+    """
+    unlike = (distance > INTRUDER) & ~shapes.openings & ~own & ~shapes.brow_cores & (shapes.lids < 0.5)
+    numbers, area = pieces(unlike | ~hit)
+    outside = np.zeros(len(area), dtype=bool)
+    outside[numbers[~shapes.face]] = True
+    outside[0] = False
+    return dilated(outside[numbers] & hit & shapes.face, 2)
+
+
+def frames(
+    distance: Float32,
+    brightness: Float32,
+    luminance_sd: float,
+    shapes: Shapes,
+    zones: dict[str, Float32],
+    hit: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Find the frames of glasses: dark lines around the eyes where no face has any.
+
+    A line is what a morphological closing of the brightness fills and long: no shadow and no wrinkle is taken for
+    one. Where lids, lashes and brows are not, the surroundings of the eyes are plain skin; if lines cover a part of
+    it, the person wears glasses, and all dark lines around the eyes, brows excepted, are frame.
+    """
+    if not shapes.eyes.any():
+        return np.zeros_like(hit)
+    closed = np.asarray(ndimage.grey_closing(brightness, (_FRAME_PX, _FRAME_PX)))
+    line = (closed - brightness > max(_FRAME, 1.3 * luminance_sd)) & (brightness < -0.3) & (distance > 2.0)
+    line &= (shapes.from_eyes < 0.45 * _EYE) & hit & ~shapes.openings & ~shapes.brow_cores
+    numbers, area = pieces(line, diagonal=True)
+    line = (extents(numbers, len(area) - 1) >= _FRAME_LENGTH)[numbers]
+    plain = (shapes.from_eyes < 0.24 * _EYE) & hit & (shapes.lids == 0) & (shapes.brows == 0) & (zones["skull"] < 0.5)
+    if plain.sum() < 50:
+        return np.zeros_like(hit)
+    if line[plain].mean() >= _FRAME_SHARE:
+        return dilated(line, 4)
+    return _wires(distance, brightness, shapes, hit, plain)
+
+
+def _wires(
+    distance: Float32,
+    brightness: Float32,
+    shapes: Shapes,
+    hit: NDArray[np.bool_],
+    plain: NDArray[np.bool_],
+) -> NDArray[np.bool_]:
+    """Find the wires of thin glasses: a fine line, dark or bright, that runs from eye to eye over the bridge of the nose.
+
+    No wrinkle does. If there is one, the other long fine lines around the eyes are its rims.
+    """
+    size = (_WIRE_PX, _WIRE_PX)
+    below = np.asarray(ndimage.grey_closing(brightness, size)) - brightness
+    below = np.maximum(below, brightness - np.asarray(ndimage.grey_opening(brightness, size)))
+    fine = (below > max(_WIRE, 3 * float(np.median(below[plain])))) & (distance > _WIRE_UNLIKE)
+    fine &= (shapes.from_eyes < 0.45 * _EYE) & hit & ~shapes.openings & ~shapes.brow_cores
+    numbers, area = pieces(dilated(fine, 1), diagonal=True)
+    length = extents(numbers, len(area) - 1)
+    crossing = np.zeros(len(area), dtype=bool)
+    crossing[numbers[shapes.bridge]] = True
+    crossing[0] = False
+    if not (crossing & (length >= _WIRE_SPAN)).any():
+        return np.zeros_like(hit)
+    rims = crossing | (length >= _FRAME_LENGTH)
+    rims[0] = False
+    return dilated(rims[numbers] & fine & (shapes.lids < 0.5), 2)
