@@ -90,7 +90,7 @@ def ict_shape(ict: IctModel) -> Shape:
 
 def closest(points: Float, vertices: Float, faces: Faces) -> tuple[Float, NDArray[np.intp], Float]:
     """Closest points, their triangles and distances."""
-    import igl  # noqa: PLC0415 - extra "evaluate"
+    import igl
 
     found: Any = igl.point_mesh_squared_distance(
         np.ascontiguousarray(points), np.ascontiguousarray(vertices), np.ascontiguousarray(faces.astype(np.int64))
@@ -291,8 +291,8 @@ def _upright(ras: NDArray[Any]) -> Float:
 
 def _outer(vertices: Float, faces: Faces) -> NDArray[np.int_]:
     """Region 4 for vertices of the largest connected piece of a scan, -1 for crumbs and vertices of no triangle."""
-    from scipy.sparse import coo_matrix  # noqa: PLC0415
-    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
 
     links = coo_matrix(
         (np.ones(faces.size), (faces.reshape(-1), np.roll(faces, 1, axis=1).reshape(-1))), shape=(len(vertices),) * 2
@@ -340,10 +340,10 @@ def closest_vertices(points: Float, ict: IctModel) -> NDArray[np.intp]:
 
 def draw(curves: dict[str, list[tuple[int, float, float]]], path: Path) -> None:
     """One picture of median distance against the number of modes."""
-    import matplotlib  # noqa: PLC0415 - only for developers
+    import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot  # noqa: PLC0415
+    from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(7, 4.5))
     for name, points in curves.items():

@@ -109,9 +109,9 @@ def ageing(model: HeadModel) -> None:
 
 def sheet(model: HeadModel, rng: np.random.Generator, path: Path) -> None:
     """Draw 100 people of 3 to 90 years, ordered by age, front above profile."""
-    from PIL import Image  # noqa: PLC0415
+    from PIL import Image
 
-    from cephalon.report.pictures import FRONT, PROFILE, picture, side_by_side  # noqa: PLC0415
+    from cephalon.report.pictures import FRONT, PROFILE, picture, side_by_side
 
     ages = np.concatenate([np.linspace(3, 17, 20), np.linspace(18, 90, 80)])
     heads = [model.vertices(model.sample(rng=rng, age=float(a), sex=SEXES[i % 2])) for i, a in enumerate(ages)]

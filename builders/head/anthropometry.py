@@ -106,13 +106,13 @@ TARGETS: dict[str, Target] = {
         mean=(294.1, 279.4), sd=(12.4, 13.0), growth=_ZYGION, per_bmi=(1.4, 1.2), group_tolerance=0.25
     ),
     "head circumference": Target(
-        mean=(570.5, 549.0), sd=(16.0, 15.0), growth=_ROUND, per_bmi=(1.66, 1.49), group_tolerance=0.5
+        mean=(570.5, 549.0), sd=(16.0, 15.0), growth=_ROUND, per_bmi=(1.66, 1.49), group_tolerance=0.25
     ),
     "bitragion coronal arc": Target(
-        mean=(352.0, 338.7), sd=(13.5, 14.3), growth=_TOP, per_bmi=(0.9, 0.8), group_tolerance=0.4
+        mean=(352.0, 338.7), sd=(13.5, 14.3), growth=_TOP, per_bmi=(0.9, 0.8), group_tolerance=0.7
     ),
     "bitragion frontal arc": Target(
-        mean=(304.4, 288.4), sd=(11.8, 11.1), growth=_FRONT, per_bmi=(0.9, 0.8), group_tolerance=0.4
+        mean=(304.4, 288.4), sd=(11.8, 11.1), growth=_FRONT, per_bmi=(0.9, 0.8), group_tolerance=0.5
     ),
     "bitragion chin arc": Target(
         mean=(330.1, 307.6), sd=(14.4, 14.6), growth=_CHIN, per_bmi=(1.83, 1.60), per_decade=(1.4, 0.5)

@@ -113,7 +113,7 @@ def _read_original(
     folder: Path,
 ) -> tuple[NDArray[np.float64], NDArray[np.int32], NDArray[np.float32], NDArray[np.int_]]:
     """Vertices, polygons, identity offsets and landmarks of the folder as the project publishes it."""
-    import json  # noqa: PLC0415 - only the original layout needs it
+    import json
 
     root = folder / "FaceXModel" if (folder / "FaceXModel").is_dir() else folder
     neutral, shapes = root / "generic_neutral_mesh.obj", sorted(root.glob("identity[0-9]*.obj"))

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from builders.head.alignment import alignment_weights, onto, without_motion
 from builders.head.base import HeadBase, head_frame
 from builders.head.calibration import calibrate
+from builders.head.controls import ANCESTRIES, average_adult
 from builders.head.craniofacial import craniofacial_points
 from builders.head.eyeballs import fit_eyeballs
 from builders.head.lids import clear_lids
 from builders.head.lips import close_lips
-from builders.head.controls import ANCESTRIES, average_adult
 from builders.head.nostrils import settle_nostrils
 from builders.head.people import People, draw_people, weight_of_bmi
 from builders.head.regions import build_regions

@@ -182,7 +182,7 @@ class ScannedSurface:
 
 def closest_points(points: Float, vertices: Float, faces: NDArray[np.int32]) -> tuple[Float, NDArray[np.intp], Float]:
     """Closest points (p, 3) on a triangle mesh, their triangles (p,) and distances (p,)."""
-    import igl  # noqa: PLC0415 - extra "build"
+    import igl
 
     found: Any = igl.point_mesh_squared_distance(
         np.ascontiguousarray(points), np.ascontiguousarray(vertices), np.ascontiguousarray(faces.astype(np.int64))
