@@ -18,7 +18,7 @@ from builders.head.craniofacial import craniofacial_points
 from builders.head.eyeballs import fit_eyeballs
 from builders.head.lids import clear_lids
 from builders.head.lips import close_lips
-from builders.head.nostrils import settle_nostrils
+from builders.head.nostrils import follow_rims, settle_nostrils
 from builders.head.people import People, draw_people, weight_of_bmi
 from builders.head.regions import build_regions
 from builders.head.register import Registered
@@ -97,7 +97,7 @@ def build_identity(
     link = link_of(people.take(adult), np.hstack([scores, np.zeros((len(scores), len(growth)))]), ADULT_FEATURES)
     return IdentityBasis(
         mean=mean,
-        basis=np.concatenate([basis, growth]),
+        basis=follow_rims(base, np.concatenate([basis, growth])),
         residual_mm=np.hypot(missed, FLOOR_MM),
         link=replace(link, young=link_of(people.take(young), scores_young, YOUNG_FEATURES, whole=True)),
         variance_kept=kept,

@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.sparse.linalg import spsolve
 
 from builders.head.base import HeadBase, load_base
 from builders.head.controls import average_adult
@@ -35,14 +36,38 @@ def settle_nostrils(base: HeadBase, vertices: NDArray[np.float32]) -> NDArray[np
     return settled
 
 
+def follow_rims(base: HeadBase, modes: Float) -> Float:
+    """Modes (k, n, 3) in which the inside of the nostrils moves with the rims alone: harmonic between them.
+
+    The shape of each person's nostrils is no linear function of the others' coordinates; moved by its own components it
+    would come out of the nose.
+    """
+    followed = modes.copy()
+    joined = _joined(base)
+    laplacian = sparse.csr_matrix(sparse.diags(np.asarray(joined.sum(axis=1)).ravel()) - joined)
+    for rim, inside, _ in _nostrils():
+        weights = -spsolve(laplacian[inside][:, inside].tocsc(), laplacian[inside][:, rim].tocsc()).toarray()
+        weights /= weights.sum(axis=1, keepdims=True)
+        followed[:, inside] = np.einsum("ir,krc->kic", weights, modes[:, rim])
+    return followed
+
+
+def _joined(base: HeadBase) -> sparse.csr_matrix:
+    """Which skin vertices share an edge, (n_skin, n_skin) of 0 and 1."""
+    count = base.part("skin")[0].stop
+    polygons = base.polygons[base.part("skin")[1]]
+    a, b = polygons.ravel(), np.roll(polygons, -1, axis=1).ravel()
+    joined = sparse.csr_matrix((np.ones(2 * len(a)), (np.r_[a, b], np.r_[b, a])), shape=(count, count))
+    joined.data[:] = 1.0
+    return joined
+
+
 @cache
 def _nostrils() -> tuple[tuple[NDArray[np.intp], NDArray[np.intp], Float], ...]:
     """Of each side: the rim's vertices, those inside, and how far each follows (0 to 1)."""
     base = load_base()
     count = base.part("skin")[0].stop
-    polygons = base.polygons[base.part("skin")[1]]
-    a, b = polygons.ravel(), np.roll(polygons, -1, axis=1).ravel()
-    joined = sparse.csr_matrix((np.ones(2 * len(a)), (np.r_[a, b], np.r_[b, a])), shape=(count, count))
+    joined = _joined(base)
     nostril = build_regions(base)["nostrils"][:count] > 0.5
     ring = np.where(nostril, -1, 0)
     for step in range(1, 40):

@@ -49,10 +49,10 @@ NOISE_MM = 1.0
 PATCHES = 200.0
 """How far the controls' surface is from scanned ones, and over how many independent patches of it."""
 
-GROUP_SD = {"head": 0.02, "neck": 0.05, "asym": 0.03, "ears": 0.08}
+GROUP_SD = {"head": 0.02, "neck": 0.05, "asym": 0.03, "ears": 0.05}
 """Standard deviations of the local controls by folder, on top of the scanned variety; others have ``FACE_SD``."""
 
-FACE_SD = 0.045
+FACE_SD = 0.03
 
 CONTROL_SD = {
     "ears/ear-shape-pointed-shape-triangle": 0.03,
@@ -69,7 +69,7 @@ CONTROL_SD = {
 SIDE_RATIO = 0.25
 """Standard deviation of the left-right difference of a paired control, as a share of the control's own."""
 
-SMOOTH_FIELDS = ((80.0, 0.7), (40.0, 0.5), (22.0, 0.35))
+SMOOTH_FIELDS = ((80.0, 0.5), (40.0, 0.3), (22.0, 0.2))
 """Smooth random deformations, for what the scanned modes do not hold: (correlation length mm, sd per axis mm)."""
 
 SMOOTH_SIDE_RATIO = 0.22
