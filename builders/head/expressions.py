@@ -39,6 +39,9 @@ JAW_SHAPES = ("jawOpen",)
 BELOW_STEPS = 6
 """Averagings that soften the border between the two."""
 
+STILL_MM, MOVING_MM = 0.05, 0.3
+"""A vertex that a shape carried over moves less than the first stays, from the second on it moves as it should."""
+
 LID_OVERLAP_MM = 1.6
 """How far the upper lid reaches over the lower one's edge when closed, so that other people's lids meet too."""
 
@@ -126,7 +129,8 @@ def _take_over(
             mixed = share * carried[name] + (1 - share) * offsets[row]
             if name in JAW_SHAPES:
                 mixed = (1 - below) * mixed + below * offsets[row]
-            offsets[row] = mixed
+            size = np.linalg.norm(mixed, axis=1, keepdims=True)
+            offsets[row] = mixed * np.clip((size - STILL_MM) / (MOVING_MM - STILL_MM), 0, 1)
 
 
 def _smoothed(base: HeadBase, weight: Float, steps: int) -> Float:

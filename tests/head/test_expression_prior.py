@@ -55,7 +55,9 @@ def test_kinds_look_like_their_names():
     assert np.abs(lids[:, 0] - lids[:, 1]).max() < 0.2
     mouths = both(draw("asymmetric"), "mouthSmile")
     acting = mouths.max(axis=1) > 0.2
-    assert (mouths.min(axis=1) < 0.5 * mouths.max(axis=1) + 0.1)[acting].all()
+    assert np.median((mouths.min(axis=1) / mouths.max(axis=1))[acting]) < 0.3
+    level = both(smile, "mouthSmile")[both(smile, "mouthSmile").max(axis=1) > 0.2]
+    assert np.median(level.min(axis=1) / level.max(axis=1)) > 0.85
     speech = draw("speech")
     assert np.quantile(speech[:, INDEX["jawOpen"]], 0.9) > 0.2
     assert speech[:, INDEX["eyeWideLeft"]].max() == 0
