@@ -97,9 +97,7 @@ def _hold(
     return hold
 
 
-def _flesh(
-    mean: Float, matched: NDArray[np.bool_], cavity: NDArray[np.bool_]
-) -> tuple[Float, sparse.csr_matrix]:
+def _flesh(mean: Float, matched: NDArray[np.bool_], cavity: NDArray[np.bool_]) -> tuple[Float, sparse.csr_matrix]:
     """How much each vertex of the cavity goes with the skin near it (n,), and the mean of that skin (n, n)."""
     inner, outer = np.flatnonzero(cavity & ~matched), np.flatnonzero(matched)
     distance, nearest = cKDTree(mean[outer]).query(mean[inner], k=8)

@@ -28,7 +28,7 @@ TAKEN = {"noseSneerLeft": 0.6, "noseSneerRight": 0.6}
 LIPS_STAY_SHUT = (
     "jawForward", "jawLeft", "jawRight", "mouthPucker", "mouthLeft", "mouthRight", "mouthSmileLeft",
     "mouthSmileRight", "mouthFrownLeft", "mouthFrownRight", "mouthDimpleLeft", "mouthDimpleRight",
-    "mouthStretchLeft", "mouthStretchRight", "mouthRollLower", "mouthShrugLower", "mouthPressLeft",
+    "mouthStretchLeft", "mouthStretchRight", "mouthRollLower", "mouthPressLeft",
     "mouthPressRight", "cheekPuff", "cheekSquintLeft", "cheekSquintRight",
 )  # fmt: skip
 """Shapes that alone leave the mouth shut."""

@@ -113,9 +113,7 @@ def _by_arkit_names(shapes: Mapping[str, Float]) -> dict[str, Float]:
     return named
 
 
-def _ring(
-    polygons: NDArray[np.int64], start: NDArray[np.int32], number: int, count: int
-) -> NDArray[np.int64]:
+def _ring(polygons: NDArray[np.int64], start: NDArray[np.int32], number: int, count: int) -> NDArray[np.int64]:
     """Vertices of the ring so many polygons away from a border, in order around the border's middle."""
     rings = ring_numbers(polygons, start, np.zeros(len(polygons), dtype=bool), count)
     ring = np.flatnonzero(rings == number)

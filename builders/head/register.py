@@ -67,9 +67,7 @@ class Correspondence:
         return np.einsum("nk,nkc->nc", self.weights, field[self.corners])
 
 
-def register(
-    base: HeadBase, mean: Float, ibug68: Float, regions: dict[str, Float], face: IctFace
-) -> Correspondence:
+def register(base: HeadBase, mean: Float, ibug68: Float, regions: dict[str, Float], face: IctFace) -> Correspondence:
     """Register the skin of the mean head (n, 3) mm, with landmarks (68, 3), onto an ICT face."""
     rows = list(RIGID_ROWS)
     to_head = procrustes(face.vertices[face.landmarks68[rows]], ibug68[rows], with_scale=True)
@@ -115,9 +113,7 @@ def _visible(mean: Float, regions: dict[str, Float]) -> NDArray[np.bool_]:
     return (hidden < 0.02) & (mean[:, 2] > -25) & (mean[:, 1] < 70) & (mean[:, 1] > -140)
 
 
-def _anchors(
-    base: HeadBase, mean: Float, ibug68: Float, target: Float, face: IctFace
-) -> tuple[Float, Float]:
+def _anchors(base: HeadBase, mean: Float, ibug68: Float, target: Float, face: IctFace) -> tuple[Float, Float]:
     """Positions (s, 3) where skin vertices must go and their weights (s,), 0 for none."""
     skin = base.part("skin")[0].stop
     goal, weight = mean[:skin].copy(), np.zeros(skin)

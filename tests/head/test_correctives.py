@@ -51,7 +51,7 @@ def cornea_pixels(model: HeadModel, vertices: np.ndarray) -> int:
     is_cornea[part] = model.regions["cornea"][model.faces[part]].max(axis=1) > 0.5
     is_cornea = is_cornea[kept]
     ball = model.parts["left_eye"].vertices
-    centre = vertices[ball].mean(axis=0) + [0, 0, 12]
+    centre = vertices[ball].mean(axis=0) + np.array([0.0, 0.0, 12.0])
     worst = 0
     for pitch in (-0.26, 0.0, 0.26):
         rotation = np.diag([1.0, -1.0, -1.0]) @ rotation_from_rotvec([pitch, 0.0, 0.0])

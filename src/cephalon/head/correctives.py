@@ -89,7 +89,7 @@ class LidContact:
         moved[self.rows] += step
         moved[self.lash_rows] += self.carrying @ step
 
-    def opening_mm(self, vertices: Float) -> float:
+    def opening_mm(self, vertices: NDArray[np.floating]) -> float:
         """Return how far an eye of a neutral head (n, 3) is open in its middle, mm."""
         upper, lower = vertices[self.opening, 1].reshape(2, -1)
         return float((upper - lower).mean())

@@ -454,8 +454,7 @@ def _read(data: bytes | None, name: str) -> HeadModel:
             _joint_basis=np.ascontiguousarray(joint_basis.transpose(1, 0, 2)),
             _lid_shapes=tuple(np.ascontiguousarray(basis[:, lid.rows].reshape(k, -1)) for lid in correctives.lids),
             _lid_travel=tuple(
-                np.array([lid.opening_mm(mode) for mode in basis]) / lid.opening_mm(mean)
-                for lid in correctives.lids
+                np.array([lid.opening_mm(mode) for mode in basis]) / lid.opening_mm(mean) for lid in correctives.lids
             ),
         )
     except (KeyError, ValueError, IndexError) as error:
