@@ -25,7 +25,7 @@ STILL_WEIGHT = 50.0
 FLESH_MM = 6.0
 """Walls of the mouth cavity nearer to the skin than about this move with it, deeper ones with jaw and palate."""
 
-WALL_RING, WALL_WEIGHT = 3, 1.0
+WALL_RING, WALL_WEIGHT = 2, 1.0
 """From this ring inwards of the lips' edge the cavity's walls are held, and how much, beside 1 of the skin."""
 
 SOCKET_RING, SOCKET_WEIGHT = 5, 5.0
