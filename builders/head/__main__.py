@@ -16,8 +16,8 @@ import numpy as np
 
 from builders.head.base import HeadBase, RigidMap, load_base
 from builders.head.correctives import build_correctives
+from builders.head.expression_source import expression_file, load_expression_face
 from builders.head.expressions import ARKIT_NAMES, build_expressions
-from builders.head.ict import ict_file, load_ict
 from builders.head.identity import IdentityBasis, build_identity
 from builders.head.lids import clear_lids
 from builders.head.lips import close_lips
@@ -47,7 +47,7 @@ def build_asset(seed: int = SEED, ict: Path | None = None) -> dict[str, np.ndarr
     rig = build_rig(base)
     points = build_points(base, mean)
     landmarks = points["ibug68"].positions(mean, triangulate(base.polygons)[0])
-    face = None if ict is None else load_ict(ict)
+    face = None if ict is None else load_expression_face(ict)
     expressions = build_expressions(base, mean, _map_to_mean(base, mean, regions), regions, landmarks, face)
     uv, polygons_uv = _all_uv(base, mean, regions)
     joint = rig.operator.tocoo()
@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("--ict", type=Path, help="folder of ict_facekit.npz (or the variable CEPHALON_ICT names it)")
     parser.add_argument("--no-ict", action="store_true", help="build with MakeHuman's coarser expressions")
     arguments = parser.parse_args()
-    ict = None if arguments.no_ict else ict_file(arguments.ict)
+    ict = None if arguments.no_ict else expression_file(arguments.ict)
     write_asset(arguments.output, build_asset(arguments.seed, ict))
 
 

@@ -8,10 +8,10 @@ from scipy import sparse
 from scipy.spatial import cKDTree
 
 from builders.head.base import HeadBase
-from builders.head.ict import IctFace
+from builders.head.expression_places import Correspondence
+from builders.head.expression_source import ExpressionFace
 from builders.head.lids import find_lids
 from builders.head.lips import lip_rings
-from builders.head.register import Correspondence
 from builders.head.transfer import Transfer
 from cephalon.geometry import triangulate
 
@@ -36,7 +36,7 @@ def carry_expressions(
     base: HeadBase,
     mean: Float,
     regions: dict[str, Float],
-    face: IctFace,
+    face: ExpressionFace,
     places: Correspondence,
     makehuman: dict[str, Float],
 ) -> dict[str, Float]:

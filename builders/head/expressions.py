@@ -13,11 +13,11 @@ from scipy import sparse
 
 from builders.head.base import ACTIONS, HeadBase, RigidMap
 from builders.head.carry import carry_expressions
-from builders.head.ict import IctFace
+from builders.head.expression_places import find_places
+from builders.head.expression_source import ExpressionFace
 from builders.head.lids import carry_lashes, clearance, eyeball_pose, find_lids
 from builders.head.lips import clear_teeth, close_lips
 from builders.head.regions import cavity_polygons
-from builders.head.register import register
 from cephalon.head.expression_prior import ARKIT_NAMES
 
 Float = NDArray[np.float64]
@@ -69,7 +69,7 @@ def build_expressions(
     to_head: RigidMap,
     regions: dict[str, Float],
     ibug68: Float,
-    face: IctFace | None,
+    face: ExpressionFace | None,
 ) -> Float:
     """Offsets (52, n, 3) mm at coefficient 1, head frame.
 
@@ -117,10 +117,10 @@ def _other_side(index: int) -> int:
 
 
 def _take_over(
-    offsets: Float, base: HeadBase, mean: Float, regions: dict[str, Float], ibug68: Float, face: IctFace
+    offsets: Float, base: HeadBase, mean: Float, regions: dict[str, Float], ibug68: Float, face: ExpressionFace
 ) -> None:
     """Put the other face's shapes in the place of MakeHuman's offsets (52, n, 3), but for what `TAKEN` leaves."""
-    places = register(base, mean, ibug68, regions, face)
+    places = find_places(base, mean, ibug68, regions, face)
     carried = carry_expressions(base, mean, regions, face, places, dict(zip(ARKIT_NAMES, offsets.copy(), strict=True)))
     below = _smoothed(base, np.maximum(regions["neck"], 0.0), BELOW_STEPS)[:, None]
     for row, name in enumerate(ARKIT_NAMES):

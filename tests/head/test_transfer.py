@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("builders.head.transfer", reason="the head builder needs the extra build")
 
-from builders.head.ict import FOLDER_VARIABLE, ict_file, load_ict
-from builders.head.register import register
+from builders.head.expression_places import find_places
+from builders.head.expression_source import FOLDER_VARIABLE, expression_file, load_expression_face
 from builders.head.transfer import Transfer
 from cephalon.geometry import rotation_from_rotvec
 from cephalon.head import HeadModel
@@ -73,12 +73,12 @@ def test_unmatched_skin_follows_its_guide():
 def test_a_missing_folder_is_named(monkeypatch, tmp_path):
     monkeypatch.delenv(FOLDER_VARIABLE, raising=False)
     with pytest.raises(FileNotFoundError, match="--ict"):
-        ict_file(None)
+        expression_file(None)
     with pytest.raises(FileNotFoundError, match=r"ict_facekit\.npz"):
-        ict_file(tmp_path)
+        expression_file(tmp_path)
     monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     with pytest.raises(FileNotFoundError, match="no such file"):
-        ict_file(None)
+        expression_file(None)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def face(data_folder):
         pytest.skip("needs ICT-FaceKit's arrays in the data folder")
     if importlib.util.find_spec("anny") is None:
         pytest.skip("needs the extra build")
-    return load_ict(ict_file(folder))
+    return load_expression_face(expression_file(folder))
 
 
 def test_our_skin_lands_on_theirs(face):
@@ -98,7 +98,7 @@ def test_our_skin_lands_on_theirs(face):
     model = HeadModel.load()
     base = load_base()
     regions = build_regions(base)
-    places = register(base, model.mean, model.points(None, "ibug68"), regions, face)
+    places = find_places(base, model.mean, model.points(None, "ibug68"), regions, face)
     inner = (regions["face"] > 0.9) & (
         np.max([regions[n] for n in ("mouth_cavity", "eye_sockets", "nostrils")], 0) == 0
     )

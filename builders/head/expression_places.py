@@ -15,7 +15,7 @@ from scipy.sparse.linalg import splu
 from scipy.spatial import cKDTree
 
 from builders.head.base import HeadBase, load_landmarks
-from builders.head.ict import IctFace
+from builders.head.expression_source import ExpressionFace
 from builders.head.points import closest_on_triangles
 from builders.head.regions import mirrored_loop
 from cephalon.geometry import Similarity, face_normals, procrustes, triangulate, vertex_normals
@@ -67,7 +67,9 @@ class Correspondence:
         return np.einsum("nk,nkc->nc", self.weights, field[self.corners])
 
 
-def register(base: HeadBase, mean: Float, ibug68: Float, regions: dict[str, Float], face: IctFace) -> Correspondence:
+def find_places(
+    base: HeadBase, mean: Float, ibug68: Float, regions: dict[str, Float], face: ExpressionFace
+) -> Correspondence:
     """Register the skin of the mean head (n, 3) mm, with landmarks (68, 3), onto an ICT face."""
     rows = list(RIGID_ROWS)
     to_head = procrustes(face.vertices[face.landmarks68[rows]], ibug68[rows], with_scale=True)
@@ -113,7 +115,7 @@ def _visible(mean: Float, regions: dict[str, Float]) -> NDArray[np.bool_]:
     return (hidden < 0.02) & (mean[:, 2] > -25) & (mean[:, 1] < 70) & (mean[:, 1] > -140)
 
 
-def _anchors(base: HeadBase, mean: Float, ibug68: Float, target: Float, face: IctFace) -> tuple[Float, Float]:
+def _anchors(base: HeadBase, mean: Float, ibug68: Float, target: Float, face: ExpressionFace) -> tuple[Float, Float]:
     """Positions (s, 3) where skin vertices must go and their weights (s,), 0 for none."""
     skin = base.part("skin")[0].stop
     goal, weight = mean[:skin].copy(), np.zeros(skin)
@@ -161,7 +163,7 @@ def _arc(path: Float) -> Float:
 
 
 def _nearest(
-    points: Float, normals: Float, target: Float, face: IctFace, tree: cKDTree, target_normals: Float
+    points: Float, normals: Float, target: Float, face: ExpressionFace, tree: cKDTree, target_normals: Float
 ) -> tuple[Float, tuple[NDArray[np.int64], Float], Float, Float]:
     """Place (k, 3), its (corners, weights), its normal and the distance, on triangles that face the same way."""
     _, candidates = tree.query(points, k=CANDIDATES)

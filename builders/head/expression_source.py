@@ -36,7 +36,7 @@ BOTH_SIDES = ("browInnerUp", "cheekPuff")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IctFace:
+class ExpressionFace:
     """ICT-FaceKit's neutral mean and its expressions, in mm, axes as the head frame's, origin its own.
 
     Attributes
@@ -57,7 +57,7 @@ class IctFace:
     lips: NDArray[np.int64]
 
 
-def ict_file(folder: Path | None) -> Path:
+def expression_file(folder: Path | None) -> Path:
     """Return the path of the arrays in a folder (None: the one that `FOLDER_VARIABLE` names).
 
     Raises
@@ -77,8 +77,8 @@ def ict_file(folder: Path | None) -> Path:
     return path
 
 
-def load_ict(path: Path) -> IctFace:
-    """Read the arrays of `ict_file`."""
+def load_expression_face(path: Path) -> ExpressionFace:
+    """Read the arrays of `expression_file`."""
     with np.load(path, allow_pickle=False) as data:
         vertices = data["vertices"].astype(np.float64) * MM_PER_UNIT
         faces = data["faces"].astype(np.int64)
@@ -94,7 +94,7 @@ def load_ict(path: Path) -> IctFace:
     left_socket = next(loop for loop in loops if vertices[loop, 0].min() > 0)
     mouth = next(loop for loop in loops if np.ptp(vertices[loop, 0]) < 100 and abs(vertices[loop, 0].mean()) < 5)
     triangles = np.concatenate([skin[:, [0, 1, 2]], skin[skin[:, 2] != skin[:, 3]][:, [0, 2, 3]]])
-    return IctFace(
+    return ExpressionFace(
         vertices=vertices,
         triangles=triangles,
         expressions=_by_arkit_names(shapes),
