@@ -38,8 +38,8 @@ SOURCES = {
 }
 
 
-def build_asset(seed: int = SEED, ict: Path | None = None) -> dict[str, np.ndarray]:
-    """All arrays of the asset by name; `ict` is the file of ICT-FaceKit's arrays, without which MakeHuman's shapes stay."""
+def build_asset(ict: Path, seed: int = SEED) -> dict[str, np.ndarray]:
+    """All arrays of the asset by name; `ict` is the file of ICT-FaceKit's arrays."""
     base = load_base()
     identity = build_identity(base, np.random.default_rng(seed))
     mean = _touched_up(base, identity.mean)
@@ -47,7 +47,7 @@ def build_asset(seed: int = SEED, ict: Path | None = None) -> dict[str, np.ndarr
     rig = build_rig(base)
     points = build_points(base, mean)
     landmarks = points["ibug68"].positions(mean, triangulate(base.polygons)[0])
-    face = None if ict is None else load_expression_face(ict)
+    face = load_expression_face(ict)
     expressions = build_expressions(base, mean, _map_to_mean(base, mean, regions), regions, landmarks, face)
     uv, polygons_uv = _all_uv(base, mean, regions)
     joint = rig.operator.tocoo()
@@ -158,10 +158,8 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, required=True, help="file to write, .npz")
     parser.add_argument("--seed", type=int, default=SEED, help="seed of the sampled people")
     parser.add_argument("--ict", type=Path, help="folder of ict_facekit.npz (or the variable CEPHALON_ICT names it)")
-    parser.add_argument("--no-ict", action="store_true", help="build with MakeHuman's coarser expressions")
     arguments = parser.parse_args()
-    ict = None if arguments.no_ict else expression_file(arguments.ict)
-    write_asset(arguments.output, build_asset(arguments.seed, ict))
+    write_asset(arguments.output, build_asset(expression_file(arguments.ict), arguments.seed))
 
 
 if __name__ == "__main__":

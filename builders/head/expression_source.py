@@ -68,8 +68,8 @@ def expression_file(folder: Path | None) -> Path:
     named = os.environ.get(FOLDER_VARIABLE)
     if folder is None and not named:
         raise FileNotFoundError(
-            f"the expressions are made from ICT-FaceKit's: give the folder of {FILE} by --ict or {FOLDER_VARIABLE}, "
-            "or build with --no-ict from MakeHuman's coarser shapes alone"
+            f"the expressions are made from ICT-FaceKit's: give the folder of {FILE} by --ict or {FOLDER_VARIABLE} "
+            "(github.com/ICT-VGL/ICT-FaceKit, MIT licence)"
         )
     path = (folder or Path(str(named))) / FILE
     if not path.is_file():

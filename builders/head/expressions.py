@@ -69,7 +69,7 @@ def build_expressions(
     to_head: RigidMap,
     regions: dict[str, Float],
     ibug68: Float,
-    face: ExpressionFace | None,
+    face: ExpressionFace,
 ) -> Float:
     """Offsets (52, n, 3) mm at coefficient 1, head frame.
 
@@ -80,11 +80,10 @@ def build_expressions(
     to_head : from MakeHuman's axes to the head frame.
     regions : name -> (n,) weights.
     ibug68 : (68, 3) mm, landmarks of the mean head.
-    face : the face whose expressions are carried over; None for MakeHuman's alone.
+    face : the face whose expressions are carried over.
     """
     offsets = np.stack([to_head.offsets(base.target(f"{ACTIONS}{name}")) for name in ARKIT_NAMES])
-    if face is not None:
-        _take_over(offsets, base, mean, regions, ibug68, face)
+    _take_over(offsets, base, mean, regions, ibug68, face)
     _silence_strays(offsets, mean, base)
     for left, name in enumerate(ARKIT_NAMES):
         if name.startswith("eye") and name.endswith("Left"):
@@ -99,11 +98,10 @@ def build_expressions(
             offsets[left] = (offsets[left] + mirrored) / 2
         elif "Left" in name:
             offsets[right] = mirrored
-    if face is not None:
-        for row, name in enumerate(ARKIT_NAMES):
-            if name.startswith(("mouth", "cheek", "nose", "jaw")) and name != "mouthClose":
-                offsets[row] += clear_teeth(base, mean, offsets[row])
-        _close_mouths(offsets, base, mean)
+    for row, name in enumerate(ARKIT_NAMES):
+        if name.startswith(("mouth", "cheek", "nose", "jaw")) and name != "mouthClose":
+            offsets[row] += clear_teeth(base, mean, offsets[row])
+    _close_mouths(offsets, base, mean)
     for offset in offsets:
         carry_lashes(offset, mean, base)
     return offsets
