@@ -65,6 +65,8 @@ def test_a_neutral_face_is_untouched(model, plain):
     rng = np.random.default_rng(0)
     for code in (None, *(model.sample(rng=rng) for _ in range(3))):
         np.testing.assert_array_equal(model.vertices(code), plain.vertices(code))
+    made = model.code(expression=np.full(52, 0.4), joints={"left_eye": [0.3, 0.1, 0.0], "head": [0.0, 0.2, 0.0]})
+    np.testing.assert_allclose(model.vertices(made, linear=True), plain.vertices(made), atol=1e-9)
     turned = model.code(joints={"head": [0.1, 0.3, 0.0]})
     np.testing.assert_allclose(model.vertices(turned), plain.vertices(turned), atol=1e-9)
 

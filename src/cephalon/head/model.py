@@ -188,17 +188,20 @@ class HeadModel:
                 rotvecs[self.joint_names.index(name)] = rotvec
         return HeadCode(identity=z, expression=e, joint_rotvecs=rotvecs)
 
-    def vertices(self, code: HeadCode | None = None) -> Float:
-        """Return the (n, 3) vertices of a code in mm, head frame (None: the mean)."""
+    def vertices(self, code: HeadCode | None = None, *, linear: bool = False) -> Float:
+        """Return the (n, 3) vertices of a code in mm, head frame (None: the mean).
+
+        With `linear`, without `correctives`: mean, identity and expression added up and skinned, as the fit has it.
+        """
         if code is None:
             return self.mean
-        return self._posed(self._shaped(code), code)
+        return self._posed(self._shaped(code, linear=linear), code)
 
     def expression_offsets(self, identity: Float | None = None) -> Float32:
         """Return one person's own blendshapes, (52, n, 3) mm at coefficient 1: the basis, with lids that fit their eyes.
 
-        For formats without combination shapes (glTF): each shape alone, at 1, is what `vertices` gives; pairs are not
-        in it. The lids keep clear of the eyeball half-way too.
+        For formats without combination shapes (glTF): a shape alone, at 1, gives what `vertices` gives; pairs are not in
+        it. Where a lid's straight way would cut through the eyeball, the shape is raised so that it is clear half-way too.
         """
         z = np.zeros(0) if identity is None else identity
         neutral = self._shaped(HeadCode(identity=z))
@@ -223,23 +226,24 @@ class HeadModel:
             travelled[row] *= np.clip(1 + travel[: len(identity)] @ identity, 0.5, 1.6)
         return travelled
 
-    def _shaped(self, code: HeadCode) -> Float:
+    def _shaped(self, code: HeadCode, *, linear: bool = False) -> Float:
         k, b = self.identity_count, len(self.expression_names)
         if len(code.identity) > k:
             raise InputError(f"identity: this model has {k} modes, got {len(code.identity)} coefficients")
         expression = np.zeros(b) if code.expression is None else code.expression
         if len(expression) != b:
             raise InputError(f"expression: expected {b} coefficients, got {len(expression)}")
-        expression = self.correctives.weights(expression, self.expression_names, code.joint_rotvecs)
+        if not linear:
+            expression = self.correctives.weights(expression, self.expression_names, code.joint_rotvecs)
         weights = np.zeros(k + b, dtype=np.float32)
         weights[: len(code.identity)] = code.identity
         moves = bool(expression.any())
         used = k + b if moves else k
         if moves:
-            expression = self._lids_travel(code.identity, expression)
+            expression = expression if linear else self._lids_travel(code.identity, expression)
             weights[k:] = expression
         shaped = self.mean + (weights[:used] @ self._flat[:used]).reshape(-1, 3)
-        if moves:
+        if moves and not linear:
             self.correctives.add_pairs(shaped, expression)
             self._clear_lids(shaped, code.identity, code.joint_rotvecs)
         return shaped
