@@ -24,9 +24,9 @@ VIEWS = {"front": 0, "left45": 45, "right45": -45, "left": 90, "back": 180}
 CLAY = {"clay": 0, "clay45": 45, "clay90": 90}
 
 
-def crop(head, image: np.ndarray, size: int) -> np.ndarray:
+def crop(posterior, image: np.ndarray, size: int) -> np.ndarray:
     """Cut the head out of a picture of the photo (any scale), a square of `size` px."""
-    fitted = head.posterior.photos[0]
+    fitted = posterior.photos[0]
     factor = image.shape[1] / fitted.camera.width
     centre = fitted.camera.project(fitted.camera_from_head.apply(np.array([[0.0, -10.0, 0.0]])))[0] * factor
     reach = 165.0 * fitted.camera.focal_px / fitted.distance_mm * factor
@@ -43,9 +43,9 @@ def row(photo: Path, views: list[str], size: int) -> list[np.ndarray]:
     cells = []
     for view in views:
         if view == "photo":
-            cells.append(crop(head, head.photos[0].rgb_srgb, size))
+            cells.append(crop(head.posterior, head.photos[0].rgb_srgb, size))
         elif view == "overlay":
-            cells.append(crop(head, head_overlays(head)[0], size))
+            cells.append(crop(head.posterior, head_overlays(head)[0], size))
         elif view in CLAY:
             cells.append(picture(head.model, vertices, View(yaw_deg=CLAY[view]), size))
         else:

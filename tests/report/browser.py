@@ -157,7 +157,12 @@ class Browser:
 
     def go(self, fragment: str) -> None:
         """Change the part after # and wait until the picture is drawn."""
-        self.evaluate(f"void (location.hash = {json.dumps('#' + fragment)})")
+        wanted = json.dumps("#" + fragment)
+        self.evaluate(
+            "new Promise((done) => {"
+            " addEventListener('hashchange', () => done(true), { once: true });"
+            f" if (location.hash === {wanted}) done(false); else location.hash = {wanted}; }})"
+        )
         self.settle()
 
     def settle(self) -> None:

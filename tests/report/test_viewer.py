@@ -94,6 +94,17 @@ def test_jaw_open_changes_the_picture_below_the_nose(browser: Browser, page: Pat
     assert rows.min() > 0.4 * len(closed)
 
 
+def test_a_new_address_counts_though_a_pending_write_replaces_it(browser: Browser, page: Path) -> None:
+    browser.open(page, "view=left")
+    closed = picture(browser)
+    browser.evaluate(
+        "new Promise((done) => { addEventListener('hashchange', done, { once: true });"
+        " location.hash = '#view=left&morph=jawOpen:1'; history.replaceState(null, '', '#view=left'); }).then(() => 0)"
+    )
+    browser.settle()
+    assert changed(closed, picture(browser)) > 0.02
+
+
 def test_a_slider_moves_the_jaw_as_the_address_does(browser: Browser, page: Path) -> None:
     browser.open(page, "view=left&morph=jawOpen:1")
     by_address = picture(browser)

@@ -74,8 +74,10 @@ class Viewer {
     };
     this.wireButtons();
     this.showAll();
-    addEventListener("hashchange", () => {
-      this.take(parseState(location.hash));
+    addEventListener("hashchange", (event) => {
+      // not location.hash: a write that was pending may have replaced it since
+      clearTimeout(this.writing);
+      this.take(parseState(new URL(event.newURL).hash));
       this.showAll();
     });
   }

@@ -35,7 +35,7 @@ from numpy.typing import NDArray
 
 from cephalon.core import InputError, NoHeadError, as_array
 from cephalon.observe.canonical import face_pose
-from cephalon.observe.landmark_noise import ibug68_noise, mediapipe_noise, roll_matrix, rotate
+from cephalon.observe.landmark_noise import LandmarkNoise, ibug68_noise, mediapipe_noise, roll_matrix, rotate
 from cephalon.photo import Photo
 from cephalon.values import ExpressionObservation, Observation, PointObservation
 
@@ -113,11 +113,12 @@ class FileLandmarks:
             raise InputError(
                 f"most points lie outside the picture {photo.name}; check that file and photo belong together"
             )
-        common = None
+        common = response = None
         if covariance is not None:
             covariance = covariance * np.outer(scale, scale)
         else:
             covariance, bias, hidden, common = _reasoned_covariance(set_name, points)
+            response = _table(set_name).response
             points = points - bias
             if record.get("visible") is None:
                 visible &= ~hidden
@@ -130,7 +131,12 @@ class FileLandmarks:
             height=photo.height,
             points=(
                 PointObservation(
-                    set_name=set_name, position=points, covariance=covariance, visible=visible, common=common
+                    set_name=set_name,
+                    position=points,
+                    covariance=covariance,
+                    visible=visible,
+                    common=common,
+                    response=response,
                 ),
             ),
             expression=self._expression(record),
@@ -294,14 +300,18 @@ def _stated_covariance(record: Mapping[str, Any], count: int) -> Float | None:
 
 def _reasoned_covariance(set_name: str, points: Float) -> tuple[Float, Float, NDArray[np.bool_], Float | None]:
     """Return covariance (k, 2, 2) px^2, bias (k, 2) px, hidden (k,) and common part of points without a sigma."""
-    tables = {"mediapipe478": mediapipe_noise, "ibug68": ibug68_noise}
-    if set_name not in tables:
-        raise InputError(f"the set {set_name} needs sigma_px, the error of each point in px")
+    noise = _table(set_name)
     pose = face_pose(points, set_name)
     size = max(pose.size_px, 1.0)
-    noise = tables[set_name]()
     covariance, bias, hidden = noise.at(pose.yaw_deg, pose.pitch_deg)
     covariance, bias = rotate(covariance, bias, pose.roll_deg)
     common = noise.common(pose.yaw_deg)
     common = None if common is None else size * (roll_matrix(pose.roll_deg) @ common)
     return covariance * size**2, bias * size, hidden, common
+
+
+def _table(set_name: str) -> LandmarkNoise:
+    tables = {"mediapipe478": mediapipe_noise, "ibug68": ibug68_noise}
+    if set_name not in tables:
+        raise InputError(f"the set {set_name} needs sigma_px, the error of each point in px")
+    return tables[set_name]()

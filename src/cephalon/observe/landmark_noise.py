@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from cephalon.core import InputError, as_array
 from cephalon.observe.canonical import canonical_face
+from cephalon.values import ShapeResponse
 
 Float = NDArray[np.float64]
 
@@ -48,6 +49,7 @@ class LandmarkNoise:
     hidden : (b, k) bool, points not to be used.
     modes : (b, k, 2, q) common errors of the points of one photo, None if not measured: with L the Cholesky factor of a
         point's covariance an error is L (modes @ c + rest), c ~ N(0, I), rest independent.
+    response : how the points follow the head's shape, None if not measured; bias and covariance are then of the rest.
     mirror : (k,) index of the mirrored point.
     """
 
@@ -58,6 +60,7 @@ class LandmarkNoise:
     mirror: NDArray[np.intp]
     bias_per_pitch_deg: Float | None = None
     modes: Float | None = None
+    response: ShapeResponse | None = None
 
     def __post_init__(self) -> None:
         yaw = as_array("yaw_deg", self.yaw_deg, (None,))
@@ -176,11 +179,16 @@ def mediapipe_noise() -> LandmarkNoise:
         return default_noise()
     with np.load(io.BytesIO((folder / "mediapipe_noise_modes.npz").read_bytes()), allow_pickle=False) as arrays:
         modes = arrays["modes_i8"] * arrays["mode_scale"][:, None, None]
-    return noise_from_record(json.loads(resource.read_text(encoding="utf-8")), modes)
+        response = None
+        if "response_probe" in arrays.files:
+            response = ShapeResponse(probe=arrays["response_probe"], shift=arrays["response_shift"])
+    return noise_from_record(json.loads(resource.read_text(encoding="utf-8")), modes, response)
 
 
-def noise_from_record(record: Mapping[str, Any], modes: Float | None = None) -> LandmarkNoise:
-    """Read a calibration record of the set "mediapipe478", with the common modes (b, k, 2, q) that belong to it.
+def noise_from_record(
+    record: Mapping[str, Any], modes: Float | None = None, response: ShapeResponse | None = None
+) -> LandmarkNoise:
+    """Read a calibration record of the set "mediapipe478", with the common modes (b, k, 2, q) and the response.
 
     Raises
     ------
@@ -210,6 +218,7 @@ def noise_from_record(record: Mapping[str, Any], modes: Float | None = None) -> 
         hidden=hidden,
         mirror=mirror,
         modes=modes,
+        response=response,
     )
 
 

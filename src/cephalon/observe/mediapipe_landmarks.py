@@ -124,9 +124,10 @@ class MediaPipeLandmarks:
         covariance = face.spread + (1e-3 * size) ** 2 * np.eye(2)
         position = face.points
         visible = np.ones(len(position), dtype=bool)
-        common = None
+        common = response = None
         if self.options.noise == "table":
             noise = mediapipe_noise()
+            response = noise.response
             table, bias, hidden = noise.at(face.pose.yaw_deg, face.pose.pitch_deg)
             table, bias = rotate(table, bias, roll)
             common = noise.common(face.pose.yaw_deg)
@@ -147,7 +148,12 @@ class MediaPipeLandmarks:
             height=photo.height,
             points=(
                 PointObservation(
-                    set_name="mediapipe478", position=position, covariance=covariance, visible=visible, common=common
+                    set_name="mediapipe478",
+                    position=position,
+                    covariance=covariance,
+                    visible=visible,
+                    common=common,
+                    response=response,
                 ),
             ),
             expression=self._expression(face),

@@ -9,6 +9,7 @@ from cephalon.values.records import (
     PointObservation,
     Posterior,
     ScaleCue,
+    ShapeResponse,
     Texture,
 )
 
@@ -21,6 +22,7 @@ __all__ = [
     "PointObservation",
     "Posterior",
     "ScaleCue",
+    "ShapeResponse",
     "Texture",
     "provenance_colours",
     "provenance_picture",

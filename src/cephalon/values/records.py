@@ -21,6 +21,32 @@ def _set(record: object, name: str, value: object) -> None:
     object.__setattr__(record, name, value)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ShapeResponse:
+    """How an estimator's points follow the shape of a head: not fully, since it has a habit of average faces.
+
+    Where the k surface points of a head lie by x (k, 3) mm from those of the mean head, the estimator puts them at
+    x + shift @ (probe . x), still mm in the head frame. It holds for every head model with the same named points.
+
+    Attributes
+    ----------
+    probe : (q, k, 3) directions of shape, per mm.
+    shift : (k, 3, q) mm of each point per unit of probe.
+    """
+
+    probe: Float
+    shift: Float
+
+    def __post_init__(self) -> None:
+        probe = as_array("probe", self.probe, (None, None, 3))
+        _set(self, "probe", probe)
+        _set(self, "shift", as_array("shift", self.shift, (probe.shape[1], 3, len(probe))))
+
+    def of(self, deviations: Float) -> Float:
+        """Return (k, 3, c) mm by which the points stray, for c deviations (k, 3, c) mm from the mean head."""
+        return self.shift @ np.tensordot(self.probe, deviations, 2)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PointObservation:
     """Positions of the points of one named set in one photo, with their uncertainty.
@@ -34,6 +60,7 @@ class PointObservation:
     common_sigma_px : sd of an error shared by all points of this photo (a shift of the whole set), 0 if none is modelled.
     common : (k, 2, q) px, the part of the covariance that the points have in common, if it was measured: an error is
         common @ c + rest with c ~ N(0, I) and independent rests of covariance - common common^T. None if unknown.
+    response : how the points follow the head's shape, if it was measured; the covariance is then what is left.
     """
 
     set_name: str
@@ -42,6 +69,7 @@ class PointObservation:
     visible: NDArray[np.bool_]
     common_sigma_px: float = 0.0
     common: Float | None = None
+    response: ShapeResponse | None = None
 
     def __post_init__(self) -> None:
         position = as_array("position", self.position, (None, 2))
@@ -59,6 +87,8 @@ class PointObservation:
             _set(self, "common", common)
             if (np.linalg.eigvalsh(covariance - common @ common.transpose(0, 2, 1)) <= 0).any():
                 raise InputError("common: expected less than the covariance of every point")
+        if self.response is not None and len(self.response.shift) != len(position):
+            raise InputError(f"response: expected {len(position)} points, got {len(self.response.shift)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
