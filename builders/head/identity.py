@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from builders.head.alignment import alignment_weights, onto, without_motion
 from builders.head.base import HeadBase, head_frame
 from builders.head.calibration import calibrate
+from builders.head.cavities import deepen_mouth, follow_skin, settle_nostrils
 from builders.head.controls import ANCESTRIES, average_adult
 from builders.head.craniofacial import craniofacial_points
 from builders.head.eyeballs import fit_eyeballs
 from builders.head.lids import clear_lids
 from builders.head.lips import close_lips
-from builders.head.nostrils import follow_rims, settle_nostrils
 from builders.head.people import People, draw_people, weight_of_bmi
 from builders.head.regions import build_regions
 from builders.head.register import Registered
@@ -28,7 +28,7 @@ from cephalon.head.link import LinearLink, features
 
 Float = NDArray[np.float64]
 
-PEOPLE_COUNT = 3200
+PEOPLE_COUNT = 2000
 MODES_AT_MOST = 200
 VARIANCE_KEPT = 0.999
 
@@ -96,8 +96,8 @@ def build_identity(
     growth, scores_young = growth_modes(vertices[young] - mean, basis, base.symmetry, importance)
     link = link_of(people.take(adult), np.hstack([scores, np.zeros((len(scores), len(growth)))]), ADULT_FEATURES)
     return IdentityBasis(
-        mean=mean,
-        basis=follow_rims(base, np.concatenate([basis, growth])),
+        mean=deepen_mouth(base, mean),
+        basis=follow_skin(base, np.concatenate([basis, growth])),
         residual_mm=np.hypot(missed, FLOOR_MM),
         link=replace(link, young=link_of(people.take(young), scores_young, YOUNG_FEATURES, whole=True)),
         variance_kept=kept,

@@ -34,6 +34,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from builders.head.base import HeadBase
+from builders.head.cavities import follow_skin
 from builders.head.craniofacial import craniofacial_points
 from builders.head.ict import IctModel
 from builders.head.points import build_points
@@ -101,6 +102,7 @@ def register(base: HeadBase, ict: IctModel, span: Span) -> Registered:
     mean = free + carrier.carry((surface.samples(scanned) - carrier.operator @ free[: skin.count])[None])[0]
     mean = (mean + mean[base.symmetry] * [-1, 1, 1]) / 2
     modes = carrier.carry(np.stack([surface.samples(mode) for mode in scanned_modes.astype(np.float64)]))
+    modes = follow_skin(base, modes)
     return Registered(mean=mean, modes=modes.astype(np.float32), covered=carrier.covered)
 
 

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from builders.head.alignment import alignment_weights
 from builders.head.base import HeadBase, load_base
+from builders.head.cavities import settle_nostrils
 from builders.head.eyeballs import fit_eyeballs
 from builders.head.ict import FOLDER_VARIABLE, ict_folder, load_ict
 from builders.head.identity import align
 from builders.head.lids import clear_lids
 from builders.head.lips import close_lips
-from builders.head.nostrils import settle_nostrils
 from builders.head.people import SCANNED_AGE_YEARS
 from builders.head.register import Registered, register
 from builders.head.span import wide_span
