@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cephalon.geometry import face_normals
+from cephalon.geometry import face_normals, vertex_normals
 from cephalon.head.anatomy import anatomy_of
 from cephalon.head.measures import MEASURES
 from cephalon.head.model import HeadModel
@@ -226,6 +226,22 @@ def test_faces_do_not_fold(model, adults):
     turned = np.array([((face_normals(head, faces) * upright).sum(axis=1) < 0).mean() for head in heads])
     assert turned.mean() < 0.001
     assert turned.max() < 0.03
+
+
+def test_mouth_cavity_stays_inside(model, adults):
+    """Every vertex of the mouth's cavity lies under the skin nearest to it."""
+    skin = model.parts["skin"]
+    faces = model.faces[skin.faces]
+    hidden = np.max([model.regions[name] for name in ("mouth_cavity", "eye_sockets", "nostrils")], axis=0)
+    outer = np.flatnonzero(hidden[skin.vertices] == 0)
+    cavity = np.flatnonzero(model.regions["mouth_cavity"][skin.vertices] == 1)
+    over = outer[
+        np.argmin(((model.mean[cavity][:, None] - model.mean[outer][None]) ** 2).sum(axis=2), axis=1)
+    ]  # the skin keeps its place over the cavity
+    for head in adults["female"][:30]:
+        normals = vertex_normals(head[skin.vertices], faces)
+        under = ((head[over] - head[cavity]) * normals[over]).sum(axis=1)
+        assert under.min() > 0.0
 
 
 def test_eyes_are_of_human_size(model, adults):
