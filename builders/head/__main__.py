@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from builders.head.base import HeadBase, RigidMap, load_base
+from builders.head.cavities import deepen_mouth
 from builders.head.correctives import build_correctives
 from builders.head.expression_source import expression_file, load_expression_face
 from builders.head.expressions import ARKIT_NAMES, build_expressions
@@ -105,9 +106,12 @@ def write_asset(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def _touched_up(base: HeadBase, mean: np.ndarray) -> np.ndarray:
-    """The mean head (n, 3) with lids clear of the eyeballs and lips closed, as a mean of such heads only nearly has."""
+    """The mean head (n, 3) with lids clear of the eyeballs and lips closed, as a mean of such heads only nearly has.
+
+    Its mouth's cavity lies deep enough to stay inside other heads.
+    """
     mended = close_lips(base, clear_lids(base, mean[None].astype(np.float32)))[0].astype(np.float64)
-    return (mended + mended[base.symmetry] * [-1, 1, 1]) / 2
+    return deepen_mouth(base, (mended + mended[base.symmetry] * [-1, 1, 1]) / 2)
 
 
 def _map_to_mean(base: HeadBase, mean: np.ndarray, regions: dict[str, np.ndarray]) -> RigidMap:

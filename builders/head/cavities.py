@@ -86,8 +86,8 @@ def deepen_mouth(base: HeadBase, head: Float) -> Float:
         nearest = np.argmin((apart**2).sum(axis=2), axis=1)
         out = normals[over[nearest]]
         under = -(apart[np.arange(len(cavity)), nearest] * out).sum(axis=1)
-        deepened[cavity] -= (depth * np.maximum(THICKNESS_MM - under, 0.0))[:, None] * out
-    return deepened
+        deepened[cavity] -= ((depth == 1.0) * np.maximum(THICKNESS_MM - under, 0.0))[:, None] * out
+    return (deepened + deepened[base.symmetry] * [-1.0, 1.0, 1.0]) / 2.0
 
 
 def _joined(base: HeadBase) -> sparse.csr_matrix:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from builders.head.alignment import alignment_weights, onto, without_motion
 from builders.head.base import HeadBase, head_frame
 from builders.head.calibration import calibrate
-from builders.head.cavities import deepen_mouth, follow_skin, settle_nostrils
+from builders.head.cavities import follow_skin, settle_nostrils
 from builders.head.controls import ANCESTRIES, average_adult
 from builders.head.craniofacial import craniofacial_points
 from builders.head.eyeballs import fit_eyeballs
@@ -28,7 +28,7 @@ from cephalon.head.link import LinearLink, features
 
 Float = NDArray[np.float64]
 
-PEOPLE_COUNT = 2000
+PEOPLE_COUNT = 1600
 MODES_AT_MOST = 200
 VARIANCE_KEPT = 0.999
 
@@ -96,7 +96,7 @@ def build_identity(
     growth, scores_young = growth_modes(vertices[young] - mean, basis, base.symmetry, importance)
     link = link_of(people.take(adult), np.hstack([scores, np.zeros((len(scores), len(growth)))]), ADULT_FEATURES)
     return IdentityBasis(
-        mean=deepen_mouth(base, mean),
+        mean=mean,
         basis=follow_skin(base, np.concatenate([basis, growth])),
         residual_mm=np.hypot(missed, FLOOR_MM),
         link=replace(link, young=link_of(people.take(young), scores_young, YOUNG_FEATURES, whole=True)),
