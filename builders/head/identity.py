@@ -40,6 +40,9 @@ ADULT_YEARS = 18.0
 YOUNG_YEARS = 20.0
 """From `ADULT_YEARS` on people make the prior; below `YOUNG_YEARS` they make the link's branch for the young."""
 
+CORRELATION_AT_MOST = 0.97
+"""Of adults' features with a direction of z: what is known of a person leaves some freedom everywhere."""
+
 ADULT_FEATURES = ("ageing", "sex", "weight", "african", "asian")
 YOUNG_FEATURES = ("growth", "growth_squared", "sex", "sex_mature", "weight", "african", "asian")
 
@@ -92,6 +95,9 @@ def build_identity(
     mean, basis, scores, kept, missed = principal_components(
         vertices[adult], base.symmetry, importance, MODES_AT_MOST - GROWTH_MODES
     )
+    to_head = head_frame(base, mean)
+    mean, basis = to_head.points(mean), to_head.offsets(basis)
+    vertices = to_head.points(vertices).astype(np.float32)
     young = people.age_years < YOUNG_YEARS
     growth, scores_young = growth_modes(vertices[young] - mean, basis, base.symmetry, importance)
     link = link_of(people.take(adult), np.hstack([scores, np.zeros((len(scores), len(growth)))]), ADULT_FEATURES)
@@ -110,11 +116,16 @@ def link_of(people: People, scores: Float, names: tuple[str, ...], *, whole: boo
     mean, centre = table.mean(axis=0), scores.mean(axis=0)
     centred, apart = table - mean, scores - centre
     count, k = scores.shape
+    covariance, cross = centred.T @ centred / count, apart.T @ centred / count
+    if not whole:
+        root = np.linalg.cholesky(covariance)
+        left, shares, right = np.linalg.svd(np.linalg.solve(root, cross.T).T, full_matrices=False)
+        cross = (left * np.minimum(shares, CORRELATION_AT_MOST)) @ right @ root.T
     return LinearLink(
         names=names,
         mean=mean,
-        covariance=centred.T @ centred / count,
-        cross=apart.T @ centred / count,
+        covariance=covariance,
+        cross=cross,
         centre=centre if whole else np.zeros(k),
         spread=apart.T @ apart / count if whole else np.eye(k),
     )
