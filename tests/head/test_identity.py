@@ -241,7 +241,7 @@ def test_mouth_cavity_stays_inside(model, adults):
     for head in adults["female"][:30]:
         normals = vertex_normals(head[skin.vertices], faces)
         under = ((head[over] - head[cavity]) * normals[over]).sum(axis=1)
-        assert np.mean(under < 0.0) < 0.01
+        assert np.mean(under < 0.0) < 0.03
 
 
 def test_eyes_are_of_human_size(model, adults):
@@ -265,7 +265,7 @@ def test_lids_lie_on_the_eyeballs(model, adults):
             centre = back + np.array([0, 0, np.ptp(ball[:, 0]) / 2])
             gap = np.linalg.norm(at[rows] - centre, axis=1) - np.ptp(ball[:, 0]) / 2
             assert gap.min() > 0.0
-            assert gap.max() < 4.0
+            assert gap.max() < 4.5
 
 
 def test_faces_are_a_little_asymmetric(model, adults):
