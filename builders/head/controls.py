@@ -16,7 +16,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from builders.head.base import HeadBase, target_names
+from builders.head.base import HeadBase, head_frame, target_names
 
 Float = NDArray[np.float64]
 
@@ -125,6 +125,21 @@ def load_macro(base: HeadBase) -> Float:
             stem = f"universal-{stem}"
         shapes.append(base.target(f"macrodetails/{stem}"))
     return np.stack(shapes)
+
+
+def average_adult(base: HeadBase) -> Float:
+    """The controls' average adult (n, 3) mm in the head frame: between the sexes and ancestries, 30 years old."""
+    one = np.ones(1)
+    phenotype = Phenotype(
+        age_years=30.0 * one,
+        masculinity=0.5 * one,
+        bmi=25.0 * one,
+        muscle=0.5 * one,
+        proportions=0.5 * one,
+        ancestry=np.full((1, 3), 1.0 / 3.0),
+    )
+    raw = base.vertices + np.einsum("m,mnc->nc", macro_weights(phenotype)[0], load_macro(base))
+    return head_frame(base, raw).points(raw)
 
 
 def load_local(base: HeadBase) -> list[LocalControl]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builders.head.base import HeadBase, load_landmarks
-from builders.head.people import average_adult
+from builders.head.controls import average_adult
 from cephalon.geometry import SurfacePoints, triangulate
 
 Float = NDArray[np.float64]

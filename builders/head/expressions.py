@@ -1,35 +1,48 @@
 """The 52 ARKit blendshapes on the asset's vertices.
 
-MakeHuman's facial actions, mended where they fail on the mean head: lids meet when they close, and lashes ride
-on the lid's edge.
+ICT-FaceKit's, carried over (MakeHuman's facial actions where it has none, in the mouth and under the chin), mended where
+they fail on the mean head: lids meet when they close and keep clear of the eyeballs, lips ride over the teeth, lashes on
+the lids' edge.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from builders.head.base import ACTIONS, HeadBase, RigidMap
-from builders.head.lids import clearance, eyeball_pose, find_lids
-from builders.head.parts import lash_grids
+from builders.head.carry import carry_expressions
+from builders.head.expression_places import find_places
+from builders.head.expression_source import ExpressionFace
+from builders.head.lids import carry_lashes, clearance, eyeball_pose, find_lids
+from builders.head.lips import clear_teeth, close_lips
 from builders.head.regions import cavity_polygons
+from cephalon.head.expression_prior import ARKIT_NAMES
 
 Float = NDArray[np.float64]
 
-ARKIT_NAMES = (
-    "eyeBlinkLeft", "eyeLookDownLeft", "eyeLookInLeft", "eyeLookOutLeft", "eyeLookUpLeft", "eyeSquintLeft",
-    "eyeWideLeft", "eyeBlinkRight", "eyeLookDownRight", "eyeLookInRight", "eyeLookOutRight", "eyeLookUpRight",
-    "eyeSquintRight", "eyeWideRight", "jawForward", "jawLeft", "jawRight", "jawOpen", "mouthClose", "mouthFunnel",
-    "mouthPucker", "mouthLeft", "mouthRight", "mouthSmileLeft", "mouthSmileRight", "mouthFrownLeft",
-    "mouthFrownRight", "mouthDimpleLeft", "mouthDimpleRight", "mouthStretchLeft", "mouthStretchRight",
-    "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthPressLeft", "mouthPressRight",
-    "mouthLowerDownLeft", "mouthLowerDownRight", "mouthUpperUpLeft", "mouthUpperUpRight", "browDownLeft",
-    "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff", "cheekSquintLeft",
-    "cheekSquintRight", "noseSneerLeft", "noseSneerRight", "tongueOut",
-)  # fmt: skip
-"""ARKit's blend shape locations in the order of its documentation."""
+TAKEN = {"noseSneerLeft": 0.6, "noseSneerRight": 0.6}
+"""Share of ICT-FaceKit's shape where it is not the whole: its sneer bares the teeth."""
 
-LID_OVERLAP_MM = 0.7
+LIPS_STAY_SHUT = (
+    "jawForward", "jawLeft", "jawRight", "mouthPucker", "mouthLeft", "mouthRight", "mouthSmileLeft",
+    "mouthSmileRight", "mouthFrownLeft", "mouthFrownRight", "mouthDimpleLeft", "mouthDimpleRight",
+    "mouthStretchLeft", "mouthStretchRight", "mouthRollLower", "mouthPressLeft",
+    "mouthPressRight", "cheekPuff", "cheekSquintLeft", "cheekSquintRight",
+)  # fmt: skip
+"""Shapes that alone leave the mouth shut."""
+
+JAW_SHAPES = ("jawOpen",)
+"""Shapes whose skin under the chin and on the neck is MakeHuman's: necks differ more than faces do."""
+
+BELOW_STEPS = 6
+"""Averagings that soften the border between the two."""
+
+STILL_MM, MOVING_MM = 0.05, 0.3
+"""A vertex that a shape carried over moves less than the first stays, from the second on it moves as it should."""
+
+LID_OVERLAP_MM = 1.6
 """How far the upper lid reaches over the lower one's edge when closed, so that other people's lids meet too."""
 
 LID_OUTWARD = (1.0, 1.0, 0.9, 0.75, 0.5, 0.25, 0.1)
@@ -49,11 +62,15 @@ further forward, stay covered too."""
 PUSH_REACH_MM = 4.0
 """How far around a vertex that must keep clear of the eyeball the lid comes along."""
 
-LASH_ROOT_REACH_MM = 5.0
-"""Lid vertices within about this distance carry a lash."""
 
-
-def build_expressions(base: HeadBase, mean: Float, to_head: RigidMap) -> Float:
+def build_expressions(
+    base: HeadBase,
+    mean: Float,
+    to_head: RigidMap,
+    regions: dict[str, Float],
+    ibug68: Float,
+    face: ExpressionFace,
+) -> Float:
     """Offsets (52, n, 3) mm at coefficient 1, head frame.
 
     Parameters
@@ -61,18 +78,80 @@ def build_expressions(base: HeadBase, mean: Float, to_head: RigidMap) -> Float:
     base : the topology.
     mean : (n, 3) mm, the head on which the actions must look right.
     to_head : from MakeHuman's axes to the head frame.
+    regions : name -> (n,) weights.
+    ibug68 : (68, 3) mm, landmarks of the mean head.
+    face : the face whose expressions are carried over.
     """
     offsets = np.stack([to_head.offsets(base.target(f"{ACTIONS}{name}")) for name in ARKIT_NAMES])
+    _take_over(offsets, base, mean, regions, ibug68, face)
     _silence_strays(offsets, mean, base)
-    blink = ARKIT_NAMES.index("eyeBlinkLeft")
-    offsets[blink] += _meeting(mean + offsets[blink], base)
     for left, name in enumerate(ARKIT_NAMES):
         if name.startswith("eye") and name.endswith("Left"):
-            offsets[left] += _way_round_the_ball(mean, offsets[left], base, closed=left == blink)
-            offsets[ARKIT_NAMES.index(name.replace("Left", "Right"))] = offsets[left][base.symmetry] * [-1, 1, 1]
+            closed = name.startswith("eyeBlink")
+            if closed:
+                offsets[left] += _meeting(mean + offsets[left], base)
+            offsets[left] += _way_round_the_ball(mean, offsets[left], base, closed=closed)
+    for left, name in enumerate(ARKIT_NAMES):
+        right = _other_side(left)
+        mirrored = offsets[left][base.symmetry] * [-1, 1, 1]
+        if right == left:
+            offsets[left] = (offsets[left] + mirrored) / 2
+        elif "Left" in name:
+            offsets[right] = mirrored
+    for row, name in enumerate(ARKIT_NAMES):
+        if name.startswith(("mouth", "cheek", "nose", "jaw")) and name != "mouthClose":
+            offsets[row] += clear_teeth(base, mean, offsets[row])
+    _close_mouths(offsets, base, mean)
     for offset in offsets:
-        _carry_lashes(offset, mean, base)
+        carry_lashes(offset, mean, base)
     return offsets
+
+
+def _other_side(index: int) -> int:
+    """Row of the shape of the other side, or the same row."""
+    name = ARKIT_NAMES[index]
+    swapped = name.replace("Left", "@").replace("Right", "Left").replace("@", "Right")
+    return ARKIT_NAMES.index(swapped)
+
+
+def _take_over(
+    offsets: Float, base: HeadBase, mean: Float, regions: dict[str, Float], ibug68: Float, face: ExpressionFace
+) -> None:
+    """Put the other face's shapes in the place of MakeHuman's offsets (52, n, 3), but for what `TAKEN` leaves."""
+    places = find_places(base, mean, ibug68, regions, face)
+    carried = carry_expressions(base, mean, regions, face, places, dict(zip(ARKIT_NAMES, offsets.copy(), strict=True)))
+    below = _smoothed(base, np.maximum(regions["neck"], 0.0), BELOW_STEPS)[:, None]
+    for row, name in enumerate(ARKIT_NAMES):
+        if name in carried:
+            share = TAKEN.get(name, 1.0)
+            mixed = share * carried[name] + (1 - share) * offsets[row]
+            if name in JAW_SHAPES:
+                mixed = (1 - below) * mixed + below * offsets[row]
+            size = np.linalg.norm(mixed, axis=1, keepdims=True)
+            offsets[row] = mixed * np.clip((size - STILL_MM) / (MOVING_MM - STILL_MM), 0, 1)
+
+
+def _smoothed(base: HeadBase, weight: Float, steps: int) -> Float:
+    """A weight (n,) averaged with its neighbours on the skin."""
+    polygons = base.polygons[base.part("skin")[1]]
+    a, b = polygons.ravel(), np.roll(polygons, -1, axis=1).ravel()
+    n = len(weight)
+    adjacency = sparse.csr_matrix((np.ones(2 * len(a)), (np.r_[a, b], np.r_[b, a])), shape=(n, n))
+    degree = np.asarray(adjacency.sum(axis=1)).ravel()
+    for _ in range(steps):
+        weight = np.where(degree > 0, 0.5 * weight + 0.5 * (adjacency @ weight) / np.maximum(degree, 1), weight)
+    return weight
+
+
+def _close_mouths(offsets: Float, base: HeadBase, mean: Float) -> None:
+    """Keep the lips together where they stay shut, and make mouthClose shut those of an open jaw, as ARKit defines it."""
+    for name in LIPS_STAY_SHUT:
+        shut = (mean + offsets[ARKIT_NAMES.index(name)])[None].astype(np.float32)
+        offsets[ARKIT_NAMES.index(name)] = close_lips(base, shut)[0].astype(np.float64) - mean
+    row = ARKIT_NAMES.index("mouthClose")
+    open_jaw = mean + offsets[ARKIT_NAMES.index("jawOpen")]
+    closed = (open_jaw + offsets[row])[None].astype(np.float32)
+    offsets[row] = close_lips(base, closed)[0].astype(np.float64) - open_jaw
 
 
 def _silence_strays(offsets: Float, mean: Float, base: HeadBase) -> None:
@@ -136,32 +215,3 @@ def _way_round_the_ball(mean: Float, offset: Float, base: HeadBase, *, closed: b
     added = np.zeros_like(mean)
     added[near] = shared[:, None] * away
     return added
-
-
-def _carry_lashes(offset: Float, mean: Float, base: HeadBase) -> None:
-    """Set the lashes' rows of one offset (n, 3): every column moves with the lid's edge at its root.
-
-    Upper lashes turn with the lid as it closes; lower ones keep their direction, else they would stand up.
-    """
-    for side in ("left", "right"):
-        lids = find_lids(side)
-        for strip, (vertices, coordinates) in lash_grids(base, f"{side}_lashes").items():
-            edge = np.flatnonzero((lids.outward <= 2) & (lids.upper == (strip == "upper")))
-            for column in range(coordinates[:, 1].max() + 1):
-                lash = vertices[coordinates[:, 1] == column]
-                root = vertices[(coordinates[:, 1] == column) & (coordinates[:, 0] <= 1)]
-                distance = np.linalg.norm(mean[edge] - mean[root].mean(axis=0), axis=1)
-                weight = np.exp(-0.5 * (distance / LASH_ROOT_REACH_MM) ** 2)
-                rotation, centre, goal = _rigid(mean[edge], (mean + offset)[edge], weight)
-                if strip == "lower":
-                    rotation = np.eye(3)
-                offset[lash] = (mean[lash] - centre) @ rotation.T + goal - mean[lash]
-
-
-def _rigid(source: Float, target: Float, weight: Float) -> tuple[Float, Float, Float]:
-    """Weighted rigid motion of points (k, 3): rotation (3, 3), centre of the source and of the target."""
-    weight = weight / weight.sum()
-    centre, goal = weight @ source, weight @ target
-    u, _, vt = np.linalg.svd((target - goal).T @ (weight[:, None] * (source - centre)))
-    u[:, 2] *= np.linalg.det(u @ vt)
-    return u @ vt, centre, goal

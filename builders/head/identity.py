@@ -5,28 +5,46 @@ Shape letters: n asset vertices, p people, k identity modes, f features of the l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from builders.head.alignment import alignment_weights, onto, without_motion
 from builders.head.base import HeadBase, head_frame
 from builders.head.calibration import calibrate
+from builders.head.cavities import follow_skin, settle_nostrils
+from builders.head.controls import ANCESTRIES, average_adult
 from builders.head.craniofacial import craniofacial_points
 from builders.head.eyeballs import fit_eyeballs
 from builders.head.lids import clear_lids
 from builders.head.lips import close_lips
-from builders.head.people import People, average_adult, draw_people, weight_of_bmi
+from builders.head.people import People, draw_people, weight_of_bmi
 from builders.head.regions import build_regions
+from builders.head.register import Registered
 from cephalon.geometry import face_areas, face_normals, triangulate
 from cephalon.head.anatomy import Anatomy
-from cephalon.head.link import features
+from cephalon.head.link import LinearLink, features
 
 Float = NDArray[np.float64]
 
-PEOPLE_COUNT = 3000
-MODES_AT_MOST = 150
+PEOPLE_COUNT = 1600
+MODES_AT_MOST = 200
 VARIANCE_KEPT = 0.999
+
+GROWTH_MODES = 6
+GROWTH_SIGMA = 3.0
+"""Modes of what children have beyond adults, and how many standard deviations out on them children lie."""
+
+ADULT_YEARS = 18.0
+YOUNG_YEARS = 20.0
+"""From `ADULT_YEARS` on people make the prior; below `YOUNG_YEARS` they make the link's branch for the young."""
+
+CORRELATION_AT_MOST = 0.97
+"""Of adults' features with a direction of z: what is known of a person leaves some freedom everywhere."""
+
+ADULT_FEATURES = ("ageing", "sex", "weight", "african", "asian")
+YOUNG_FEATURES = ("growth", "growth_squared", "sex", "sex_mature", "weight", "african", "asian")
 
 FOLDS_AT_MOST = 12
 """People in whom more triangles of the outer face fold over are left out: the controls' extremes crumple lips, lids."""
@@ -51,50 +69,106 @@ class IdentityBasis:
     basis : (k, n, 3) mm per standard deviation of z ~ N(0, I), ordered by variance in the metric;
         every mode is mirror-symmetric or mirror-antisymmetric.
     residual_mm : (n,) sd per axis of what the span does not hold.
-    link_names : f names of features of age, sex, weight and ancestry.
-    link_mean, link_cov, link_cross : (f,), (f, f), (k, f) joint moments of the features and z.
-    variance_kept : share of the sampled variance, in the metric, that the modes hold.
+    link : how z goes with age, sex, weight and ancestry, with a branch for the young.
+    variance_kept : share of the adults' variance, in the metric, that the modes hold.
     """
 
     mean: Float
     basis: Float
     residual_mm: Float
-    link_names: tuple[str, ...]
-    link_mean: Float
-    link_cov: Float
-    link_cross: Float
+    link: LinearLink
     variance_kept: float
 
 
-def build_identity(base: HeadBase, rng: np.random.Generator, count: int = PEOPLE_COUNT) -> IdentityBasis:
-    """Draw `count` people and summarise the sound ones among them as a linear-Gaussian model."""
-    people, vertices = calibrated_people(base, rng, count)
-    mean, basis, scores, kept, missed = principal_components(vertices, base.symmetry, vertex_importance(base))
-    names, table = feature_table(people)
-    link_mean = table.mean(axis=0)
-    centred = table - link_mean
+def build_identity(
+    base: HeadBase, scanned: Registered, rng: np.random.Generator, count: int = PEOPLE_COUNT
+) -> IdentityBasis:
+    """Draw `count` people and summarise the sound ones among them: adults as the prior, all by their covariates.
+
+    The components of adults are whitened over adults. What children have beyond them becomes a few modes of growth,
+    scaled so that children lie far out: an adult hardly moves along them, and a child without a stated age can
+    still be reached.
+    """
+    people, vertices = calibrated_people(base, scanned, rng, count)
+    adult = people.age_years >= ADULT_YEARS
+    importance = vertex_importance(base)
+    mean, basis, scores, kept, missed = principal_components(
+        vertices[adult], base.symmetry, importance, MODES_AT_MOST - GROWTH_MODES
+    )
+    to_head = head_frame(base, mean)
+    mean, basis = to_head.points(mean), to_head.offsets(basis)
+    vertices = to_head.points(vertices).astype(np.float32)
+    young = people.age_years < YOUNG_YEARS
+    growth, scores_young = growth_modes(vertices[young] - mean, basis, base.symmetry, importance)
+    link = link_of(people.take(adult), np.hstack([scores, np.zeros((len(scores), len(growth)))]), ADULT_FEATURES)
     return IdentityBasis(
         mean=mean,
-        basis=basis,
+        basis=follow_skin(base, np.concatenate([basis, growth])),
         residual_mm=np.hypot(missed, FLOOR_MM),
-        link_names=names,
-        link_mean=link_mean,
-        link_cov=centred.T @ centred / len(table),
-        link_cross=scores.T @ centred / len(table),
+        link=replace(link, young=link_of(people.take(young), scores_young, YOUNG_FEATURES, whole=True)),
         variance_kept=kept,
     )
 
 
+def link_of(people: People, scores: Float, names: tuple[str, ...], *, whole: bool = False) -> LinearLink:
+    """Joint Gaussian of the named features and scores (p, k); with `whole` also the scores' own mean and covariance."""
+    table = feature_table(people, names)
+    mean, centre = table.mean(axis=0), scores.mean(axis=0)
+    centred, apart = table - mean, scores - centre
+    count, k = scores.shape
+    covariance, cross = centred.T @ centred / count, apart.T @ centred / count
+    if not whole:
+        root = np.linalg.cholesky(covariance)
+        left, shares, right = np.linalg.svd(np.linalg.solve(root, cross.T).T, full_matrices=False)
+        cross = (left * np.minimum(shares, CORRELATION_AT_MOST)) @ right @ root.T
+    return LinearLink(
+        names=names,
+        mean=mean,
+        covariance=covariance,
+        cross=cross,
+        centre=centre if whole else np.zeros(k),
+        spread=apart.T @ apart / count if whole else np.eye(k),
+    )
+
+
+def growth_modes(
+    offsets: NDArray[np.float32], basis: Float, symmetry: NDArray[np.int32], importance: Float
+) -> tuple[Float, Float]:
+    """Modes (g, n, 3) of what children's offsets (p, n, 3) have beyond the adults' basis, and children's scores.
+
+    The scores (p, k + g) on basis and modes are weighted least squares; on the modes their root mean square is
+    ``GROWTH_SIGMA``, so that an adult's standard deviation there is that much smaller than a child's offset.
+    """
+    weight = np.repeat(np.sqrt(importance / importance.sum()), 3)
+    flat = offsets.reshape(len(offsets), -1).astype(np.float64) * weight
+    modes = basis.reshape(len(basis), -1) * weight
+    scores = np.linalg.solve(modes @ modes.T, modes @ flat.T).T
+    rest = flat - scores @ modes
+    mirrored = (rest.reshape(offsets.shape)[:, symmetry] * [-1.0, 1.0, 1.0]).reshape(rest.shape)
+    rest = (rest + mirrored) / 2
+    values, vectors = np.linalg.eigh(rest @ rest.T)
+    best = np.argsort(values)[::-1][:GROWTH_MODES]
+    directions = vectors[:, best].T @ rest
+    directions *= (np.sqrt(values[best] / len(rest)) / GROWTH_SIGMA / np.linalg.norm(directions, axis=1))[:, None]
+    along = rest @ directions.T / (directions**2).sum(axis=1)
+    modes = (directions / weight).reshape(-1, *offsets.shape[1:])
+    return modes, np.hstack([scores, along])
+
+
 def calibrated_people(
-    base: HeadBase, rng: np.random.Generator, count: int = PEOPLE_COUNT
+    base: HeadBase, scanned: Registered, rng: np.random.Generator, count: int = PEOPLE_COUNT
 ) -> tuple[People, NDArray[np.float32]]:
     """Draw `count` people; return the sound ones, with vertices (p, n, 3) mm: aligned, of human measures and eyes."""
-    people = draw_people(base, count, rng)
+    people = draw_people(base, scanned, count, rng)
     rigid = alignment_weights(base)
     vertices = align(base, people.vertices, rigid)
-    vertices = calibrate(vertices, people, base_anatomy(base, average_adult(base)), base.symmetry)
+    anatomy = base_anatomy(base, average_adult(base))
+    modes = without_motion(scanned.mean, scanned.modes, rigid)
+    vertices = calibrate(base, vertices, people, anatomy, modes)
     vertices = fit_eyeballs(base, vertices, people.age_years, rng)
-    vertices = close_lips(base, clear_lids(base, vertices))
+    for _ in range(2):  # lids and lips shift a few measures, which are mended once more
+        vertices = calibrate(base, close_lips(base, clear_lids(base, vertices)), people, anatomy, modes, rounds=1)
+    vertices = settle_nostrils(base, close_lips(base, clear_lids(base, vertices)))
     kept = folded_faces(base, vertices) <= FOLDS_AT_MOST
     return people.take(kept), align(base, vertices[kept], rigid)
 
@@ -145,40 +219,20 @@ def vertex_importance(base: HeadBase) -> Float:
     return area * factor
 
 
-def alignment_weights(base: HeadBase) -> Float:
-    """Weights (n,) for the removal of rigid motion: skull and face, no ears, neck, cavities or parts."""
-    regions = build_regions(base)
-    keep = np.maximum(regions["face"], regions["skull"])
-    for name in ("ears", "neck", "mouth_cavity", "eye_sockets", "nostrils"):
-        keep = keep * (1.0 - regions[name])
-    keep[base.part("skin")[0].stop :] = 0.0
-    return keep
-
-
 def align(base: HeadBase, vertices: NDArray[np.float32], weights: Float) -> NDArray[np.float32]:
     """Remove rigid motion between people, keeping size, and put their mean in the head frame.
 
     Weighted Procrustes without scale to a reference that is the mean of the aligned people, twice.
     """
-    used = weights > 0.01
-    w = weights[used] / weights[used].sum()
-    reference = vertices[:, used].mean(axis=0, dtype=np.float64)
-    rotations = np.zeros((len(vertices), 3, 3))
+    aligned = vertices
     for _ in range(2):
-        target = reference - w @ reference
-        centres = np.einsum("v,pvc->pc", w, vertices[:, used])
-        centred = vertices[:, used] - centres[:, None]
-        u, _, vt = np.linalg.svd(np.einsum("va,v,pvb->pab", target, w, centred))
-        u[:, :, 2] *= np.linalg.det(u @ vt)[:, None]
-        rotations = u @ vt
-        reference = np.einsum("pab,pvb->va", rotations, centred) / len(vertices)
-    aligned = np.einsum("pab,pvb->pva", rotations, vertices - centres[:, None]).astype(np.float32)
+        aligned = onto(aligned.mean(axis=0, dtype=np.float64), aligned, weights)
     to_head = head_frame(base, aligned.mean(axis=0, dtype=np.float64))
     return to_head.points(aligned).astype(np.float32)
 
 
 def principal_components(
-    vertices: NDArray[np.float32], symmetry: NDArray[np.int32], importance: Float
+    vertices: NDArray[np.float32], symmetry: NDArray[np.int32], importance: Float, at_most: int
 ) -> tuple[Float, Float, Float, float, Float]:
     """Principal components of people in a weighted metric, each symmetric or antisymmetric under the mirror.
 
@@ -207,10 +261,10 @@ def principal_components(
         weighted = flat * scale
         values, vectors = np.linalg.eigh((weighted @ weighted.T).astype(np.float64))
         total += values.sum()
-        best = np.argsort(values)[::-1][:MODES_AT_MOST]
+        best = np.argsort(values)[::-1][:at_most]
         found.append((values[best], vectors[:, best], flat))
     variances = np.concatenate([found[0][0], found[1][0]])
-    order = np.argsort(variances)[::-1][:MODES_AT_MOST]
+    order = np.argsort(variances)[::-1][:at_most]
     enough = int(np.searchsorted(np.cumsum(variances[order]) / total, VARIANCE_KEPT)) + 1
     order = order[:enough]
     first = len(found[0][0])
@@ -221,19 +275,17 @@ def principal_components(
     return mean, basis.reshape(-1, n, 3), scores, float(variances[order].sum() / total), missed
 
 
-def feature_table(people: People) -> tuple[tuple[str, ...], Float]:
-    """Features (p, f) of the people and their names, as `cephalon.head.link.features` gives them."""
-    ancestries = ("african", "asian", "caucasian")
+def feature_table(people: People, names: tuple[str, ...]) -> Float:
+    """The named features (p, f) of the people, as `cephalon.head.link.features` gives them."""
     rows = [
         features(
             age=float(age),
             sex="male" if male else "female",
             weight=float(weight),
-            ancestry=dict(zip(ancestries, proportions.tolist(), strict=True)),
+            ancestry=dict(zip(ANCESTRIES, proportions.tolist(), strict=True)),
         )
         for age, male, weight, proportions in zip(
             people.age_years, people.male, weight_of_bmi(people.bmi), people.ancestry, strict=True
         )
     ]
-    names = tuple(rows[0])
-    return names, np.array([[row[name] for name in names] for row in rows])
+    return np.array([[row[name] for name in names] for row in rows])

@@ -24,6 +24,13 @@ LASH_REACH_MM = 3.0
 """Lid vertices within about this distance move a lash along."""
 
 
+LID_OVERLAP_RINGS = 6.0
+"""Rings over which the lids' own motion fades into that of the skin around."""
+
+LASH_ROOT_REACH_MM = 5.0
+"""Lid vertices within about this distance carry a lash along when a shape moves them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lids:
     """The lids of one eye.
@@ -91,8 +98,8 @@ def clear_lids(base: HeadBase, vertices: NDArray[np.float32]) -> NDArray[np.floa
         lids = find_lids(side)
         needed = lids.least_clearance()
         near = np.flatnonzero(np.isfinite(needed))
-        averaging = _neighbour_averaging(base, near)
-        carried = _lash_carriers(base, side, near)
+        averaging = neighbour_averaging(base, near)
+        carried = lash_carriers(base, side, near)
         eye = base.part(f"{side}_eye")[0]
         for person in cleared:
             centre, radius = eyeball_pose(person[eye].astype(np.float64))
@@ -111,7 +118,7 @@ def _spread(push: Float, averaging: sparse.csr_matrix) -> Float:
     return push
 
 
-def _neighbour_averaging(base: HeadBase, near: NDArray[np.intp]) -> sparse.csr_matrix:
+def neighbour_averaging(base: HeadBase, near: NDArray[np.intp]) -> sparse.csr_matrix:
     """Mean over the edge neighbours among the skin vertices ``near`` (k,), (k, k)."""
     polygons = base.polygons[base.part("skin")[1]]
     a, b = polygons.ravel(), np.roll(polygons, -1, axis=1).ravel()
@@ -121,7 +128,7 @@ def _neighbour_averaging(base: HeadBase, near: NDArray[np.intp]) -> sparse.csr_m
     return sparse.csr_matrix(sparse.diags(1 / np.maximum(np.asarray(chosen.sum(axis=1)).ravel(), 1)) @ chosen)
 
 
-def _lash_carriers(base: HeadBase, side: str, near: NDArray[np.intp]) -> list[tuple[NDArray[np.int32], Float]]:
+def lash_carriers(base: HeadBase, side: str, near: NDArray[np.intp]) -> list[tuple[NDArray[np.int32], Float]]:
     """Lash vertices (l,) of each strip's column and the weights (k,) with which the lid vertices carry them."""
     lids = find_lids(side)
     carriers = []
@@ -134,3 +141,32 @@ def _lash_carriers(base: HeadBase, side: str, near: NDArray[np.intp]) -> list[tu
             weights = edge * np.exp(-0.5 * (distance / LASH_REACH_MM) ** 2)
             carriers.append((lash, weights / weights.sum()))
     return carriers
+
+
+def carry_lashes(offset: Float, mean: Float, base: HeadBase) -> None:
+    """Set the lashes' rows of one offset (n, 3): every column moves with the lid's edge at its root.
+
+    Upper lashes turn with the lid as it closes; lower ones keep their direction, else they would stand up.
+    """
+    for side in ("left", "right"):
+        lids = find_lids(side)
+        for strip, (vertices, coordinates) in lash_grids(base, f"{side}_lashes").items():
+            edge = np.flatnonzero((lids.outward <= 2) & (lids.upper == (strip == "upper")))
+            for column in range(coordinates[:, 1].max() + 1):
+                lash = vertices[coordinates[:, 1] == column]
+                root = vertices[(coordinates[:, 1] == column) & (coordinates[:, 0] <= 1)]
+                distance = np.linalg.norm(mean[edge] - mean[root].mean(axis=0), axis=1)
+                weight = np.exp(-0.5 * (distance / LASH_ROOT_REACH_MM) ** 2)
+                rotation, centre, goal = _rigid(mean[edge], (mean + offset)[edge], weight)
+                if strip == "lower":
+                    rotation = np.eye(3)
+                offset[lash] = (mean[lash] - centre) @ rotation.T + goal - mean[lash]
+
+
+def _rigid(source: Float, target: Float, weight: Float) -> tuple[Float, Float, Float]:
+    """Weighted rigid motion of points (k, 3): rotation (3, 3), centre of the source and of the target."""
+    weight = weight / weight.sum()
+    centre, goal = weight @ source, weight @ target
+    u, _, vt = np.linalg.svd((target - goal).T @ (weight[:, None] * (source - centre)))
+    u[:, 2] *= np.linalg.det(u @ vt)
+    return u @ vt, centre, goal

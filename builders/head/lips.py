@@ -15,6 +15,12 @@ OUTWARD = (1.0, 1.0, 0.85, 0.6, 0.35, 0.15, 0.05)
 INWARD = (1.0, 1.0, 1.0, 0.8, 0.5, 0.25, 0.1)
 """How much of the closing each ring of vertices takes part in, from the lips' inner edge."""
 
+TEETH_CLEARANCE_MM = 0.8
+TEETH_RINGS = (10, 5)
+"""Rings of vertices from the lips' edge, over the face and into the cavity, that must stay before the teeth."""
+
+TEETH_SPREAD = 4
+
 PLACES = np.linspace(-0.995, 0.995, 61)
 """Places along the mouth, 0 the middle, 1 the left corner."""
 
@@ -25,7 +31,7 @@ def close_lips(base: HeadBase, vertices: NDArray[np.float32]) -> NDArray[np.floa
     At each place along the mouth the lowest point of the upper lip and the highest of the lower are moved to
     their middle height; the skin around and the cavity's front follow.
     """
-    outside, inside, lip = _lip_rings(base)
+    outside, inside, lip = lip_rings(base)
     weight = np.zeros(len(base.vertices))
     for rings, shares in ((outside, OUTWARD), (inside, INWARD)):
         near = np.flatnonzero(rings < len(shares))
@@ -53,7 +59,38 @@ def close_lips(base: HeadBase, vertices: NDArray[np.float32]) -> NDArray[np.floa
     return closed
 
 
-def _lip_rings(base: HeadBase) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+def clear_teeth(base: HeadBase, mean: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What to add to an offset (n, 3) mm of the mean head (n, 3) so that the lips ride over the teeth, (n, 3).
+
+    A lip vertex keeps `TEETH_CLEARANCE_MM`, or what it has at rest, before the teeth behind it.
+    """
+    outside, inside, lip = lip_rings(base)
+    push = np.zeros(len(mean))
+    for sign, part in ((1, "upper_teeth"), (-1, "lower_teeth")):
+        rows = np.flatnonzero((lip == sign) & ((outside < TEETH_RINGS[0]) | (inside < TEETH_RINGS[1])))
+        teeth = base.part(part)[0]
+        at_rest = mean[rows, 2] - _front(mean[rows], mean[teeth])
+        moved = mean + offset
+        gap = moved[rows, 2] - _front(moved[rows], moved[teeth])
+        push[rows] = np.maximum(np.minimum(at_rest, TEETH_CLEARANCE_MM) - gap, 0)
+    polygons = base.polygons[base.part("skin")[1]]
+    for _ in range(TEETH_SPREAD):
+        heard, count = np.zeros(len(push)), np.zeros(len(push))
+        for k in range(4):
+            np.add.at(heard, polygons[:, k], push[polygons].mean(axis=1))
+            np.add.at(count, polygons[:, k], 1.0)
+        push = np.maximum(push, heard / np.maximum(count, 1))
+    return push[:, None] * np.array([0.0, 0.0, 1.0])
+
+
+def _front(points: NDArray[np.float64], teeth: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Depth z (k,) of the foremost tooth behind each point (k, 3); far back where there is none."""
+    beside = np.abs(points[:, None, 0] - teeth[None, :, 0]) < 1.5
+    level = np.abs(points[:, None, 1] - teeth[None, :, 1]) < 3.0
+    return np.where(beside & level, teeth[None, :, 2], -1e3).max(axis=1)
+
+
+def lip_rings(base: HeadBase) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Rings (n,) from the lips' inner edge over the face and into the cavity, and the lip as in `_sides`."""
     skin_vertices, rows = base.part("skin")
     polygons = base.polygons[rows]
@@ -79,7 +116,7 @@ def _sides(
     sign = 1.0 if base.vertices[first, 1].mean() > y.mean() else -1.0
     vote = np.zeros(len(base.vertices))
     vote[first], vote[second] = sign, -sign
-    for ring in range(1, max(len(OUTWARD), len(INWARD))):
+    for ring in range(1, max(len(OUTWARD), len(INWARD), *TEETH_RINGS)):
         voters = polygons[(rings[polygons] == ring).any(axis=1)]
         spoken = np.where(rings[voters] == ring - 1, vote[voters], 0).sum(axis=1)
         heard = np.zeros(len(vote))

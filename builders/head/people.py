@@ -6,66 +6,71 @@ The spreads are a starting point that looks like people; measured means and spre
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import truncnorm
 
-from builders.head.base import HeadBase, head_frame, load_base
+from builders.head.alignment import alignment_weights, onto, without_motion
+from builders.head.base import HeadBase, load_base
 from builders.head.controls import (
     ANCESTRIES,
     BMI_ANCHORS,
     LocalControl,
     Phenotype,
+    average_adult,
     load_local,
     load_macro,
     local_offsets,
     macro_weights,
 )
+from builders.head.register import Registered
 
 Float = NDArray[np.float64]
 
-CHILD_SHARE = 0.05
-"""Share of people of 3 to 18 years; small, so that the prior of somebody of unknown age stays that of an adult."""
+CHILD_EVERY = 4
+"""One person in so many is of 3 to 20 years."""
 
 CHILD_VARIETY = 0.65
-"""Spread of controls and smooth deformations at three years, as a share of the adults'."""
+"""Spread of every deformation at three years, as a share of the adults'."""
 
-GROUP_SD = {"head": 0.06, "neck": 0.08, "asym": 0.1}
-"""Standard deviation of the local controls by folder; the others have ``FACE_SD``."""
+SCANNED_AGE_YEARS = 30.0
+"""Taken as the age of the scanned people."""
 
-FACE_SD = 0.16
+EXPLAINED = 0.6
+"""Most of the scanned variance that sex, build and ancestry may account for in any direction."""
+
+OUTSIDE = 0.35
+"""Share kept of what the controls do with sex, build and ancestry that the scans do not show: much of it is style."""
+
+NOISE_MM = 1.0
+PATCHES = 200.0
+"""How far the controls' surface is from scanned ones, and over how many independent patches of it."""
+
+GROUP_SD = {"head": 0.02, "neck": 0.05, "asym": 0.03, "ears": 0.05}
+"""Standard deviations of the local controls by folder, on top of the scanned variety; others have ``FACE_SD``."""
+
+FACE_SD = 0.03
 
 CONTROL_SD = {
-    "ears/ear-shape-pointed-shape-triangle": 0.05,
-    "ears/ear-trans-down-up": 0.08,
-    "eyes/eye-bag-decr-incr": 0.10,
-    "eyes/eye-bag-height-decr-incr": 0.10,
-    "eyes/eye-bag-in-out": 0.10,
-    "forehead/forehead-nubian-decr-incr": 0.06,
-    "forehead/forehead-scale-vert-decr-incr": 0.10,
+    "ears/ear-shape-pointed-shape-triangle": 0.03,
+    "ears/ear-trans-down-up": 0.04,
     "head/head-trans-in-out": 0.0,
     "head/head-trans-down-up": 0.0,
-    "head/head-trans-backward-forward": 0.04,
+    "head/head-trans-backward-forward": 0.02,
     "neck/neck-trans-in-out": 0.0,
-    "neck/measure-neck-height-decr-incr": 0.05,
-    "neck/neck-scale-vert-decr-incr": 0.05,
+    "neck/measure-neck-height-decr-incr": 0.03,
+    "neck/neck-scale-vert-decr-incr": 0.03,
 }
 """Standard deviations of single controls: caricatures are held back, a turned or shifted neck is pose, not identity."""
 
 SIDE_RATIO = 0.25
 """Standard deviation of the left-right difference of a paired control, as a share of the control's own."""
 
-SIZE_SD = 0.02
-"""Standard deviation of the overall size, as a share."""
-
-STRETCH_SD = (0.02, 0.025, 0.025)
-"""Standard deviations of the stretch along x, y and z on top, as shares."""
-
-SMOOTH_FIELDS = ((80.0, 1.4), (40.0, 0.9), (22.0, 0.45))
-"""Smooth random deformations on top of the artist's shapes: (correlation length mm, sd per axis mm)."""
+SMOOTH_FIELDS = ((80.0, 0.5), (40.0, 0.3), (22.0, 0.2))
+"""Smooth random deformations, for what the scanned modes do not hold: (correlation length mm, sd per axis mm)."""
 
 SMOOTH_SIDE_RATIO = 0.22
 """Standard deviation of the mirror-antisymmetric part of the smooth deformations, as a share of the symmetric one."""
@@ -87,7 +92,7 @@ class People:
     male : (p,) bool.
     bmi : (p,) kg / m^2; in children the index of an adult of the same build.
     ancestry : (p, 3) proportions of ``ANCESTRIES``.
-    vertices : (p, n, 3) mm, MakeHuman's axes, not aligned.
+    vertices : (p, n, 3) mm, nearly in the head frame.
     """
 
     age_years: Float
@@ -106,59 +111,91 @@ def weight_of_bmi(bmi: Float) -> Float:
     return np.interp(bmi, BMI_ANCHORS, (0.0, 0.5, 1.0))
 
 
-def draw_people(base: HeadBase, count: int, rng: np.random.Generator) -> People:
-    """Draw people broad in age, sex, weight and ancestry, and build their heads.
+def draw_people(base: HeadBase, scanned: Registered, count: int, rng: np.random.Generator) -> People:
+    """Draw people of known age, sex, weight and ancestry whose heads vary as the scanned ones do.
 
-    Adults are uniform in age from 18 to 85; body mass index is log-normal around 26 with 17 %; ancestry is
-    Dirichlet(0.4, 0.4, 0.4), so most people have one or two ancestries, half and half men and women.
+    Adults are of 18 to 85 years, 43 in the mean; body mass index is log-normal around 26 with 17 %; ancestry is
+    Dirichlet(0.4, 0.4, 0.4), so most people have one or two ancestries, half and half men and women. Children are
+    drawn apart, for the link alone: they are no part of the prior.
+
+    The scans come without covariates. With B the scanned modes and D(c) how the controls move a young adult with
+    sex, build and ancestry, a person is
+
+        mean + B (S w(c) + (I - P)^(1/2) e) + OUTSIDE (D(c) - B w(c)) + controls' growth, ageing and detail,
+
+    w(c) the scanned weights that explain D(c) best, e ~ N(0, I). S shrinks what the controls claim to at most
+    ``EXPLAINED`` of the scanned variance in any direction, P is the covariance of S w: young adults as a whole vary
+    as the scans, and what is known of a person says where among them to look.
     """
-    child = rng.random(count) < CHILD_SHARE
-    age = np.where(child, rng.uniform(3.0, 18.0, count), rng.uniform(18.0, 85.0, count))
-    male = np.arange(count) % 2 == 0
+    age = np.where(
+        np.arange(count) % CHILD_EVERY == 0, rng.uniform(3.0, 20.0, count), 18.0 + 67.0 * rng.beta(1.2, 2.0, count)
+    )
+    male = rng.permutation(count) % 2 == 0
     bmi = 26.0 * np.exp(0.17 * _normal(rng, (count,)))
     ancestry = rng.dirichlet(np.full(len(ANCESTRIES), 0.4), count)
-    phenotype = Phenotype(
-        age_years=age,
+    grown = Phenotype(
+        age_years=np.full(count, SCANNED_AGE_YEARS),
         masculinity=np.where(male, 0.96, 0.04) + 0.1 * _normal(rng, (count,)),
         bmi=bmi,
         muscle=np.clip(np.where(male, 0.55, 0.42) + 0.12 * _normal(rng, (count,)), 0.0, 1.0),
         proportions=rng.uniform(0.1, 0.9, count),
         ancestry=ancestry,
     )
-    controls = load_local(base)
-    stretch = 1.0 + SIZE_SD * _normal(rng, (count, 1, 1)) + np.array(STRETCH_SD) * _normal(rng, (count, 1, 3))
-    variety = np.interp(age, (3.0, 18.0), (CHILD_VARIETY, 1.0))
-    coefficients = variety[:, None] * _local_coefficients(controls, age, weight_of_bmi(bmi), rng)
-    weights = macro_weights(phenotype)
-    macro = load_macro(base).reshape(weights.shape[1], -1)
-    vertices = np.zeros((count, *base.vertices.shape), dtype=np.float32)
+    rigid = alignment_weights(base)
+    average = average_adult(base)
+    variety = np.interp(age, (3.0, 18.0), (CHILD_VARIETY, 1.0)).astype(np.float32)[:, None, None]
+    young = _controlled(base, grown, None, average, rigid)
+    coefficients = variety[:, :, 0] * _local_coefficients(load_local(base), age, weight_of_bmi(bmi), rng)
+    vertices = _controlled(base, replace(grown, age_years=age), coefficients, average, rigid) - young
+    difference = young - average.astype(np.float32)
+    difference -= difference.mean(axis=0)
+    del young
+    modes = without_motion(scanned.mean, scanned.modes, rigid)
+    claimed = _explain(modes, difference, scanned.covered)
+    shrink, rest = _shares(np.cov(claimed.T))
+    flat = modes.reshape(len(modes), -1)
+    vertices += np.float32(OUTSIDE) * (difference - (claimed.astype(np.float32) @ flat).reshape(difference.shape))
+    own = _normal(rng, (count, len(modes))) @ rest * variety[:, :, 0]
+    vertices += ((claimed @ shrink + own).astype(np.float32) @ flat).reshape(difference.shape)
+    vertices += scanned.mean.astype(np.float32)
     for start in range(0, count, BATCH):
         rows = slice(start, start + BATCH)
-        vertices[rows] = (
-            base.vertices
-            + (weights[rows] @ macro).reshape(-1, *base.vertices.shape)
-            + local_offsets(controls, coefficients[rows])
-        ) * stretch[rows]
         for length_mm, sd_mm in SMOOTH_FIELDS:
-            vertices[rows] += (
-                sd_mm * variety[rows, None, None] * smooth_fields(base, length_mm, len(vertices[rows]), rng)
-            )
+            vertices[rows] += sd_mm * variety[rows] * smooth_fields(base, length_mm, len(vertices[rows]), rng)
     return People(age_years=age, male=male, bmi=bmi, ancestry=ancestry, vertices=vertices)
 
 
-def average_adult(base: HeadBase) -> Float:
-    """The controls' average adult (n, 3) mm in the head frame: between the sexes and ancestries, 30 years old."""
-    one = np.ones(1)
-    phenotype = Phenotype(
-        age_years=30.0 * one,
-        masculinity=0.5 * one,
-        bmi=25.0 * one,
-        muscle=0.5 * one,
-        proportions=0.5 * one,
-        ancestry=np.full((1, 3), 1.0 / 3.0),
-    )
-    raw = base.vertices + np.einsum("m,mnc->nc", macro_weights(phenotype)[0], load_macro(base))
-    return head_frame(base, raw).points(raw)
+def _controlled(
+    base: HeadBase, phenotype: Phenotype, coefficients: Float | None, reference: Float, rigid: Float
+) -> NDArray[np.float32]:
+    """Heads (p, n, 3) of the controls, moved rigidly onto the reference (n, 3)."""
+    weights, macro = macro_weights(phenotype), load_macro(base).reshape(-1, base.vertices.size)
+    controls = load_local(base)
+    heads = np.zeros((len(weights), *base.vertices.shape), dtype=np.float32)
+    for start in range(0, len(weights), BATCH):
+        rows = slice(start, start + BATCH)
+        heads[rows] = base.vertices + (weights[rows] @ macro).reshape(-1, *base.vertices.shape)
+        if coefficients is not None:
+            heads[rows] += local_offsets(controls, coefficients[rows])
+        heads[rows] = onto(reference, heads[rows], rigid)
+    return heads
+
+
+def _explain(modes: NDArray[np.float32], difference: NDArray[np.float32], covered: Float) -> Float:
+    """Weights (p, k) of the scanned modes that explain differences (p, n, 3) best, N(0, I) their prior."""
+    flat = modes.reshape(len(modes), -1).astype(np.float64)
+    precision = np.repeat(covered / covered.sum(), 3) * PATCHES / NOISE_MM**2
+    weighted = flat * precision
+    inner = weighted @ flat.T + np.eye(len(flat))
+    return np.linalg.solve(inner, (weighted.astype(np.float32) @ difference.reshape(len(difference), -1).T)).T
+
+
+def _shares(claimed: Float) -> tuple[Float, Float]:
+    """Symmetric maps (k, k): shrinking of claimed weights of this covariance, and the root of what is left of I."""
+    values, vectors = np.linalg.eigh(claimed)
+    factor = np.sqrt(np.minimum(values, EXPLAINED) / np.maximum(values, 1e-12))
+    left = np.sqrt(1.0 - np.minimum(np.maximum(values, 0.0), EXPLAINED))
+    return (vectors * factor) @ vectors.T, (vectors * left) @ vectors.T
 
 
 def smooth_fields(base: HeadBase, length_mm: float, count: int, rng: np.random.Generator) -> Float:
@@ -168,15 +205,15 @@ def smooth_fields(base: HeadBase, length_mm: float, count: int, rng: np.random.G
     morphable models (Luethi et al. 2018, IEEE TPAMI 40:1860), so that parts that touch move together. The kernel is
     held by Nystroem's method on vertices that lie half a length apart.
     """
-    factor = _kernel_factor(length_mm)
+    factor = kernel_factor(length_mm)
     field = np.einsum("nm,pmc->pnc", factor, rng.standard_normal((count, factor.shape[1], 3)), optimize=True)
     mirrored = field[:, base.symmetry] * np.array([-1.0, 1.0, 1.0])
     return ((field + mirrored) + SMOOTH_SIDE_RATIO * (field - mirrored)) / np.sqrt(2.0)
 
 
 @cache
-def _kernel_factor(length_mm: float) -> Float:
-    """Factor B (n, m) of the kernel on the base mesh's vertices, B B^T = K nearly."""
+def kernel_factor(length_mm: float) -> Float:
+    """Return the factor B (n, m) of the kernel on the base mesh's vertices, B B^T = K nearly."""
     vertices = load_base().vertices
     chosen = [0]
     nearest = np.linalg.norm(vertices - vertices[0], axis=1)

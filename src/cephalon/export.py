@@ -264,7 +264,7 @@ def head_scene(
     neutral = model.vertices(model.code(identity=identity))
     vertices = neutral if not expression else model.vertices(model.code(identity=identity, expression=expression))
     topology, parts, weights = model.topology, model.parts, np.asarray(model.skinning_weights, dtype=np.float64)
-    deltas = model.expression_basis if morphs else None
+    deltas = model.expression_offsets(identity) if morphs else None
     if subdivide:
         fine = fine_mesh(model)
         topology, parts, weights = fine.mesh, fine.parts, np.clip(fine.operator @ weights, 0, None)

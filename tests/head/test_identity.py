@@ -5,33 +5,58 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cephalon.geometry import face_normals
+from cephalon.geometry import face_normals, vertex_normals
 from cephalon.head.anatomy import anatomy_of
 from cephalon.head.measures import MEASURES
 from cephalon.head.model import HeadModel
 
-# mm, mean and standard deviation of men and of women. Head breadth to interpupillary distance: averages of ANSUR I
-# (Gordon et al. 1989), ANSUR II (Gordon et al. 2014) and NIOSH 2003 (Zhuang and Bradtmiller 2005). Nose breadth:
-# NIOSH 2003. Face height and lip length: 3D Facial Norms (Weinberg et al. 2016) at 25 years.
+# mm, mean and standard deviation of men and of women. Averages of ANSUR I (Gordon et al. 1989), ANSUR II (Gordon et al.
+# 2014) and NIOSH 2003 (Zhuang and Bradtmiller 2005) as far as they have the measure; head circumference without hair is
+# derived from their head length and breadth; intercanthal and biocular distance, nose length and the mean bigonial
+# breadth: 3D Facial Norms (Weinberg et al. 2016) at 25 years.
 ADULTS = {
     "head breadth": ((153.0, 5.6), (146.4, 5.3)),
     "head length": ((198.0, 7.2), (188.2, 7.2)),
+    "head circumference": ((570.5, 16.0), (549.0, 15.0)),
+    "tragion to top of head": ((131.2, 6.2), (126.5, 6.5)),
+    "bitragion coronal arc": ((352.0, 13.5), (338.7, 14.3)),
+    "bitragion frontal arc": ((304.4, 11.8), (288.4, 11.1)),
+    "bitragion subnasale arc": ((294.1, 12.4), (279.4, 13.0)),
+    "bitragion chin arc": ((330.1, 14.4), (307.6, 14.6)),
     "bizygomatic breadth": ((142.3, 6.2), (133.8, 5.7)),
+    "bigonial breadth": ((103.7, 9.0), (97.0, 8.0)),
+    "minimum frontal breadth": ((105.7, 5.8), (103.2, 5.5)),
     "menton-sellion length": ((122.6, 6.8), (113.6, 6.2)),
+    "subnasale-sellion length": ((51.9, 4.1), (47.7, 3.8)),
     "interpupillary distance": ((64.6, 3.6), (62.4, 3.7)),
     "nose breadth": ((37.8, 4.8), (35.8, 4.9)),
-    "face height": ((126.6, 6.6), (118.0, 5.8)),
-    "lip length": ((50.1, 3.8), (47.9, 3.5)),
+    "nose protrusion": ((20.8, 2.8), (18.9, 2.7)),
+    "lip length": ((51.6, 4.3), (49.1, 4.5)),
+    "ear length": ((64.4, 4.4), (59.6, 3.8)),
+    "ear length above tragion": ((31.9, 2.5), (28.8, 2.3)),
+    "ear breadth": ((36.9, 2.9), (34.0, 2.6)),
 }
 
-# mm, boys and girls: the adult means above times the ratio to adults in Snyder et al. 1977 (UM-HSRI-77-17)
+# within one sex, NIOSH 2003, mean of men and women
+CORRELATED = {
+    ("head breadth", "head length"): 0.14,
+    ("head breadth", "head circumference"): 0.46,
+    ("head length", "head circumference"): 0.72,
+    ("head breadth", "bizygomatic breadth"): 0.62,
+    ("bizygomatic breadth", "bigonial breadth"): 0.65,
+    ("head length", "menton-sellion length"): 0.37,
+    ("nose breadth", "lip length"): 0.55,
+    ("nose breadth", "nose protrusion"): -0.25,
+}
+
+# boys and girls of 3, 6, ... 18 years, as shares of the adult means above: Snyder et al. 1977 (UM-HSRI-77-17)
+CHILD_AGES = (3, 6, 9, 12, 15, 18)
 CHILDREN = {
-    ("head breadth", 6): (138.6, 135.7),
-    ("bizygomatic breadth", 6): (118.2, 116.4),
-    ("menton-sellion length", 6): (92.8, 93.8),
-    ("head breadth", 12): (145.2, 142.7),
-    ("bizygomatic breadth", 12): (128.9, 127.4),
-    ("menton-sellion length", 12): (107.0, 108.8),
+    "head breadth": ((0.884, 0.906, 0.928, 0.949, 0.972, 1.0), (0.897, 0.927, 0.953, 0.975, 0.990, 1.0)),
+    "head length": ((0.900, 0.921, 0.936, 0.950, 0.968, 1.0), (0.926, 0.956, 0.980, 0.990, 0.997, 1.0)),
+    "head circumference": ((0.883, 0.903, 0.924, 0.946, 0.971, 1.0), (0.899, 0.928, 0.956, 0.978, 0.994, 1.0)),
+    "bizygomatic breadth": ((0.786, 0.831, 0.869, 0.906, 0.945, 1.0), (0.825, 0.870, 0.913, 0.952, 0.982, 1.0)),
+    "menton-sellion length": ((0.700, 0.757, 0.815, 0.873, 0.932, 1.0), (0.768, 0.826, 0.895, 0.958, 0.990, 1.0)),
 }
 
 MIRROR = np.array([-1.0, 1.0, 1.0])
@@ -44,10 +69,10 @@ def model() -> HeadModel:
 
 @pytest.fixture(scope="module")
 def adults(model) -> dict[str, np.ndarray]:
-    """100 men and 100 women of 20 to 60 years, (100, n, 3) mm each."""
+    """250 men and 250 women of 20 to 60 years, (250, n, 3) mm each."""
     rng = np.random.default_rng(7)
     return {
-        sex: np.stack([model.vertices(model.sample(rng=rng, age=age, sex=sex)) for age in rng.uniform(20, 60, 100)])
+        sex: np.stack([model.vertices(model.sample(rng=rng, age=age, sex=sex)) for age in rng.uniform(20, 60, 250)])
         for sex in ("male", "female")
     }
 
@@ -62,22 +87,99 @@ def measured(model: HeadModel, name: str, heads: np.ndarray) -> np.ndarray:
     return np.array([MEASURES[name].function(head, anatomy).mm for head in heads])
 
 
+def head_of(model: HeadModel, **known) -> np.ndarray:
+    return model.mean + np.tensordot(model.link.condition(**known)[0], model.identity_basis.astype(np.float64), axes=1)
+
+
 @pytest.mark.parametrize("name", ADULTS)
 @pytest.mark.parametrize(("sex", "row"), [("male", 0), ("female", 1)])
 def test_adults_have_published_means_and_spreads(model, adults, name, sex, row):
     mean, sd = ADULTS[name][row]
     values = measured(model, name, adults[sex])
-    assert values.mean() == pytest.approx(mean, rel=0.05)
-    assert values.std() == pytest.approx(sd, rel=0.3)  # the error of the sd of 100 people alone is 7 %
+    assert values.mean() == pytest.approx(mean, rel=0.03)
+    assert values.std() == pytest.approx(sd, rel=0.2)  # the error of the sd of 250 people alone is 4.5 %
 
 
-@pytest.mark.parametrize(("name", "age"), CHILDREN)
-def test_children_have_published_means(model, name, age):
+@pytest.mark.parametrize("pair", CORRELATED)
+def test_measures_go_together_as_published(model, adults, pair):
+    found = [np.corrcoef(*(measured(model, name, heads) for name in pair))[0, 1] for heads in adults.values()]
+    assert np.mean(found) == pytest.approx(CORRELATED[pair], abs=0.15)
+
+
+@pytest.mark.parametrize("name", CHILDREN)
+def test_children_have_published_means(model, name):
     anatomy = anatomy_of(model)
-    for sex, expected in zip(("male", "female"), CHILDREN[name, age], strict=True):
-        mean, _ = model.link.condition(age=age, sex=sex)
-        head = model.mean + np.tensordot(mean, model.identity_basis.astype(np.float64), axes=1)
-        assert MEASURES[name].function(head, anatomy).mm == pytest.approx(expected, rel=0.06)
+    for row, sex in enumerate(("male", "female")):
+        for age, share in zip(CHILD_AGES, CHILDREN[name][row], strict=True):
+            expected = ADULTS[name][row][0] * share
+            found = MEASURES[name].function(head_of(model, age=age, sex=sex), anatomy).mm
+            assert found == pytest.approx(expected, rel=0.04), (sex, age)
+
+
+def test_children_are_no_part_of_the_prior_but_within_its_span(model):
+    """The unknown person is an adult; a child is far out, in few directions, and not beyond what the modes show."""
+    rng = np.random.default_rng(11)
+    heads = [model.vertices(model.sample(rng=rng)) for _ in range(100)]
+    lengths = measured(model, "menton-sellion length", heads)
+    assert lengths.min() > 92  # six-year-olds have 93
+    assert lengths.mean() == pytest.approx(118, rel=0.03)
+    z = model.link.condition(age=6)[0]
+    assert 4 < np.linalg.norm(z) < 40
+    before, after = (model.link.condition(age=age)[0] for age in (19.9, 20.1))
+    assert np.linalg.norm(before - after) < 0.2
+    before, after = (model.link.condition(age=age)[0] for age in (15.9, 16.1))
+    assert np.linalg.norm(before - after) < 1.5
+
+
+def test_age_shows_after_youth(model):
+    """Noses and ears lengthen, the upper lip sags and thins, lids droop (Heathcote 1995, Veleminska et al. 2022)."""
+    anatomy = anatomy_of(model)
+    young, old = (head_of(model, age=age) for age in (25, 75))
+    for name, sign in (
+        ("ear length", 1),
+        ("ear breadth", 1),
+        ("nose length", 1),
+        ("philtrum length", 1),
+        ("upper vermilion height", -1),
+        ("palpebral fissure height", -1),
+    ):
+        change = MEASURES[name].function(old, anatomy).mm - MEASURES[name].function(young, anatomy).mm
+        assert sign * change > 0, name
+    growth = measured(model, "ear length", [young, old])
+    assert 2.5 < growth[1] - growth[0] < 11.0  # 0.9 to 2.2 mm a decade
+
+
+@pytest.mark.slow
+def test_a_thousand_people_are_sound(model):
+    """Lids open, lips nearly as closed as the mean's, hardly a turned triangle, ears attached."""
+    rng = np.random.default_rng(13)
+    rows = {name: i for i, name in enumerate(model.point_set("ibug68").names)}
+    assert len(rows) == 68
+    inside = np.zeros(len(model.mean), dtype=bool)
+    inside[face_vertices(model)] = True
+    faces = model.faces[model.parts["skin"].faces]
+    outer = faces[inside[faces].all(axis=1)]
+    upright = face_normals(model.mean, outer)
+    sides = np.unique(np.sort(np.concatenate([faces[:, :2], faces[:, 1:]]), axis=1), axis=0)
+    ear = sides[(model.regions["ears"][sides] > 0.5).any(axis=1)]
+    usual = np.linalg.norm(model.mean[ear[:, 0]] - model.mean[ear[:, 1]], axis=1)
+    lips, lids = ((61, 67), (62, 66), (63, 65)), ((37, 41), (38, 40), (43, 47), (44, 46))
+    mean_points = model.points(None, "ibug68")
+    turned, lip_gap, lid_gap, stretch = [], [], [], []
+    for _ in range(1000):
+        head = model.vertices(model.sample(rng=rng))
+        points = model.point_set("ibug68").positions(head, model.faces)
+        turned.append(((face_normals(head, outer) * upright).sum(axis=1) < 0).mean())
+        lip_gap.append([points[a, 1] - points[b, 1] - (mean_points[a, 1] - mean_points[b, 1]) for a, b in lips])
+        lid_gap.append([points[a, 1] - points[b, 1] for a, b in lids])
+        length = np.linalg.norm(head[ear[:, 0]] - head[ear[:, 1]], axis=1)
+        stretch.append(np.percentile(length / usual, 99))
+    assert np.mean(turned) < 0.002
+    assert np.quantile(turned, 0.99) < 0.02
+    assert np.quantile(np.abs(lip_gap), 0.99) < 2.2  # the modes are linear: some lips press or part a little
+    assert np.mean(np.abs(lip_gap)) < 0.7
+    assert np.min(lid_gap) > 2.0
+    assert np.max(stretch) < 3.0
 
 
 def test_people_differ_as_people_do(model, adults):
@@ -126,6 +228,22 @@ def test_faces_do_not_fold(model, adults):
     assert turned.max() < 0.03
 
 
+def test_mouth_cavity_stays_inside(model, adults):
+    """The vertices of the mouth's cavity lie under the skin that is nearest to them on the mean head."""
+    skin = model.parts["skin"]
+    faces = model.faces[skin.faces]
+    hidden = np.max([model.regions[name] for name in ("mouth_cavity", "eye_sockets", "nostrils")], axis=0)
+    outer = np.flatnonzero(hidden[skin.vertices] == 0)
+    cavity = np.flatnonzero(model.regions["mouth_cavity"][skin.vertices] == 1)
+    over = outer[
+        np.argmin(((model.mean[cavity][:, None] - model.mean[outer][None]) ** 2).sum(axis=2), axis=1)
+    ]  # the skin keeps its place over the cavity
+    for head in adults["female"][:30]:
+        normals = vertex_normals(head[skin.vertices], faces)
+        under = ((head[over] - head[cavity]) * normals[over]).sum(axis=1)
+        assert np.mean(under < 0.0) < 0.03
+
+
 def test_eyes_are_of_human_size(model, adults):
     heads = np.concatenate([heads[:20] for heads in adults.values()])
     iris = measured(model, "iris diameter", heads)
@@ -147,7 +265,7 @@ def test_lids_lie_on_the_eyeballs(model, adults):
             centre = back + np.array([0, 0, np.ptp(ball[:, 0]) / 2])
             gap = np.linalg.norm(at[rows] - centre, axis=1) - np.ptp(ball[:, 0]) / 2
             assert gap.min() > 0.0
-            assert gap.max() < 4.0
+            assert gap.max() < 4.5
 
 
 def test_faces_are_a_little_asymmetric(model, adults):

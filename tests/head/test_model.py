@@ -36,6 +36,7 @@ def test_posing_is_plain_linear_blend_skinning(model):
         rng.standard_normal(model.identity_count),
         0.3 * rng.standard_normal((len(model.joint_names), 3)),
     )
+    rotvecs[[model.joint_names.index(name) for name in ("left_eye", "right_eye")]] = 0.0  # these move the lids too
     neutral = model.vertices(HeadCode(identity=identity))
     positions = model.joints(neutral)
     found = model.vertices(HeadCode(identity=identity, joint_rotvecs=rotvecs))
@@ -52,14 +53,16 @@ def test_posing_is_plain_linear_blend_skinning(model):
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
-def test_eyes_turn_about_their_centre_and_nothing_else_moves(model):
+def test_eyes_turn_about_their_centre_and_only_their_lids_follow(model):
     turned = model.vertices(model.code(joints={"left_eye": [0.0, 0.4, 0.0]}))
-    moved = np.linalg.norm(turned - model.mean, axis=1) > 1e-3
+    moved = np.linalg.norm(turned - model.mean, axis=1)
     eye = np.zeros(len(moved), dtype=bool)
     eye[model.parts["left_eye"].vertices] = True
-    assert moved.any()
-    assert not moved[~eye].any()
     centre = model.joints()[model.joint_names.index("left_eye")]
+    beside = np.linalg.norm(model.mean - centre, axis=1) < 35
+    assert moved[eye].max() > 3
+    assert not (moved[~eye & ~beside] > 1e-3).any()
+    assert moved[~eye].max() < 3
     before, after = (np.linalg.norm(v[eye] - centre, axis=1) for v in (model.mean, turned))
     np.testing.assert_allclose(before, after, atol=1e-3)
 

@@ -27,6 +27,9 @@ IRIS_ROWS: dict[str, tuple[tuple[int, tuple[int, int, int, int]], ...]] = {
 class PointModel:
     """m surface points as a linear function of k identity and b expression coefficients, and of the gaze.
 
+    What `HeadModel.correctives` add to the sum (clashing shapes, lids that follow gaze and eyeball) is left out: 0.02 mm
+    on average over MediaPipe's points of faces drawn from the expression prior, 0.13 mm on the lids' margins.
+
     Attributes
     ----------
     mean : (m, 3) mm on the mean head.

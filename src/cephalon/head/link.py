@@ -16,6 +16,7 @@ Float = NDArray[np.float64]
 SEXES = {"female": -1.0, "male": 1.0}
 ANCESTRIES = ("african", "asian", "caucasian")
 YOUNGEST, OLDEST = 3.0, 90.0
+_GROWING, _GROWN = 16.0, 20.0
 
 
 def features(
@@ -30,7 +31,7 @@ def features(
     Parameters
     ----------
     age : years, 3 to 90. Gives "growth" = min(age / 18, 1), since heads and faces grow nearly evenly from 3 to 18 years
-        (Snyder et al. 1977), and "ageing" = max(age - 20, 0) / 10.
+        (Snyder et al. 1977), its square "growth_squared", and "ageing" = max(age - 20, 0) / 10.
     sex : "female" or "male". Gives "sex" = -1 or +1; with an age also "sex_mature" = sex * logistic((age - 14) / 2).
     weight : 0 (thin) to 1 (heavy), 0.5 average; the model's own control, not kilograms.
     ancestry : proportions by name ("african", "asian", "caucasian"), normalised to sum 1.
@@ -45,6 +46,7 @@ def features(
         if not YOUNGEST <= age <= OLDEST:
             raise InputError(f"age: expected {YOUNGEST:.0f} to {OLDEST:.0f} years, got {age:g}")
         known["growth"] = min(age / 18, 1.0)
+        known["growth_squared"] = known["growth"] ** 2
         known["ageing"] = max(age - 20, 0) / 10
     if sex is not None:
         if sex not in SEXES:
@@ -68,37 +70,54 @@ def features(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinearLink:
-    """Joint Gaussian of f features y and the whitened identity z (k,), whose marginal is N(0, I).
+    """Joint Gaussian of f features y and the identity z (k,).
+
+    For adults, whose z is N(0, I) when nothing is known of them. Whoever is known to be young has a Gaussian of
+    their own, `young`; between 16 and 20 years the two are blended.
 
     Attributes
     ----------
     names : (f,) names of the features, as `features` returns them.
     mean, covariance : (f,) and (f, f) of the features in the sampled population.
     cross : (k, f) covariance of z with the features.
+    centre, spread : (k,) and (k, k), mean and covariance of z; 0 and I for adults.
+    young : the link of people of 3 to 20 years, or None where the model has one link for all ages.
     """
 
     names: tuple[str, ...]
     mean: Float
     covariance: Float
     cross: Float
+    centre: Float
+    spread: Float
+    young: LinearLink | None = None
 
     @staticmethod
     def from_arrays(arrays: Mapping[str, NDArray[Any]]) -> LinearLink:
-        """Read `link_names`, `link_mean`, `link_cov` and `link_cross` of a head model asset."""
-        names = tuple(str(x) for x in arrays["link_names"])
-        f = len(names)
-        return LinearLink(
-            names=names,
-            mean=as_array("link_mean", arrays["link_mean"], (f,)),
-            covariance=as_array("link_cov", arrays["link_cov"], (f, f)),
-            cross=as_array("link_cross", arrays["link_cross"], (None, f)),
-        )
+        """Read `link_names`, `link_mean`, `link_cov`, `link_cross` of a head model asset, and `link_young_...` if any.
+
+        The young also bring `link_young_centre` and `link_young_spread`.
+        """
+        return _read(arrays, "link", _read(arrays, "link_young", None) if "link_young_names" in arrays else None)
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays that `from_arrays` reads, float32."""
+        found: dict[str, NDArray[Any]] = {}
+        for prefix, link in (("link", self), ("link_young", self.young)):
+            if link is not None:
+                found[f"{prefix}_names"] = np.array(link.names)
+                for key, value in (("mean", link.mean), ("cov", link.covariance), ("cross", link.cross)):
+                    found[f"{prefix}_{key}"] = value.astype(np.float32)
+        if self.young is not None:
+            found["link_young_centre"] = self.young.centre.astype(np.float32)
+            found["link_young_spread"] = self.young.spread.astype(np.float32)
+        return found
 
     def condition(self, **covariates: Any) -> tuple[Float, Float]:
         """Return mean (k,) and factor F (k, k) of z given any subset of the covariates: z ~ N(mean, F F^T).
 
         Gaussian conditioning on the features S that are known:
-        mean = C_zS C_SS^-1 (y_S - m_S), covariance = I - C_zS C_SS^-1 C_Sz.
+        mean = c + C_zS C_SS^-1 (y_S - m_S), covariance = C_zz - C_zS C_SS^-1 C_Sz.
 
         Raises
         ------
@@ -106,13 +125,40 @@ class LinearLink:
             If a covariate is out of range (see `features`).
         """
         known = features(**covariates)
-        k = len(self.cross)
+        mean, covariance = self._given(known)
+        age = covariates.get("age")
+        if self.young is not None and age is not None and age < _GROWN:
+            grown = float(np.clip((age - _GROWING) / (_GROWN - _GROWING), 0.0, 1.0))
+            of_young, spread = self.young._given(known)
+            mean = grown * mean + (1 - grown) * of_young
+            covariance = grown * covariance + (1 - grown) * spread
+        if not known:
+            return mean, np.eye(len(mean))
+        eigenvalues, eigenvectors = np.linalg.eigh((covariance + covariance.T) / 2)
+        return mean, eigenvectors * np.sqrt(np.clip(eigenvalues, 1e-6, None))
+
+    def _given(self, known: Mapping[str, float]) -> tuple[Float, Float]:
+        """Mean (k,) and covariance (k, k) of z given features."""
         index = [i for i, name in enumerate(self.names) if name in known]
         if not index:
-            return np.zeros(k), np.eye(k)
+            return self.centre, self.spread
         value = np.array([known[self.names[i]] for i in index])
-        inner = self.covariance[np.ix_(index, index)]
-        gain = np.linalg.solve(inner, self.cross[:, index].T).T
-        remaining = np.eye(k) - gain @ self.cross[:, index].T
-        eigenvalues, eigenvectors = np.linalg.eigh((remaining + remaining.T) / 2)
-        return gain @ (value - self.mean[index]), eigenvectors * np.sqrt(np.clip(eigenvalues, 1e-6, None))
+        gain = np.linalg.solve(self.covariance[np.ix_(index, index)], self.cross[:, index].T).T
+        return self.centre + gain @ (value - self.mean[index]), self.spread - gain @ self.cross[:, index].T
+
+
+def _read(arrays: Mapping[str, NDArray[Any]], prefix: str, young: LinearLink | None) -> LinearLink:
+    names = tuple(str(x) for x in arrays[f"{prefix}_names"])
+    f = len(names)
+    cross = as_array(f"{prefix}_cross", arrays[f"{prefix}_cross"], (None, f))
+    k = len(cross)
+    own = f"{prefix}_centre" in arrays
+    return LinearLink(
+        names=names,
+        mean=as_array(f"{prefix}_mean", arrays[f"{prefix}_mean"], (f,)),
+        covariance=as_array(f"{prefix}_cov", arrays[f"{prefix}_cov"], (f, f)),
+        cross=cross,
+        centre=as_array(f"{prefix}_centre", arrays[f"{prefix}_centre"], (k,)) if own else np.zeros(k),
+        spread=as_array(f"{prefix}_spread", arrays[f"{prefix}_spread"], (k, k)) if own else np.eye(k),
+        young=young,
+    )

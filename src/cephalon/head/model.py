@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from cephalon.core import InputError, as_array
 from cephalon.geometry import Mesh, SurfacePoints, rotation_from_rotvec
+from cephalon.head.correctives import SIDES, Correctives
 from cephalon.head.link import LinearLink
 
 Float = NDArray[np.float64]
@@ -67,7 +68,8 @@ class HeadModel:
 
         v(z, e) = mean + sum_i z_i identity_basis_i + sum_b e_b expression_basis_b                (mm, head frame)
 
-    followed by linear blend skinning about the joints of v(z, 0).
+    and, where e or an eye's turn is not 0, what `correctives` add; followed by linear blend skinning about the joints of
+    v(z, 0).
 
     Attributes
     ----------
@@ -82,6 +84,7 @@ class HeadModel:
     joint_parents : (j,) index of the parent, -1 for a root.
     skinning_weights : (n, j), rows sum to 1.
     link : how age, sex, weight and ancestry shift the identity.
+    correctives : what clashing shapes, gaze and lids add to the sum, see `Correctives`.
     meta : what the asset says of itself (version, licences, seed, command, figures).
     sha256 : hash of the asset file, kept with every result.
     """
@@ -100,10 +103,14 @@ class HeadModel:
     joint_weights: tuple[NDArray[np.int32], NDArray[np.int32], Float]
     skinning_weights: Float32
     link: LinearLink
+    correctives: Correctives
     meta: Mapping[str, Any]
     sha256: str
     _flat: Float32 = field(repr=False)
+    _joint_mean: Float = field(repr=False)
     _joint_basis: Float = field(repr=False)
+    _lid_shapes: tuple[Float32, ...] = field(repr=False)
+    _lid_travel: tuple[Float, ...] = field(repr=False)
 
     # -- loading ------------------------------------------------------------------------------------------------
 
@@ -181,34 +188,88 @@ class HeadModel:
                 rotvecs[self.joint_names.index(name)] = rotvec
         return HeadCode(identity=z, expression=e, joint_rotvecs=rotvecs)
 
-    def vertices(self, code: HeadCode | None = None) -> Float:
-        """Return the (n, 3) vertices of a code in mm, head frame (None: the mean)."""
+    def vertices(self, code: HeadCode | None = None, *, linear: bool = False) -> Float:
+        """Return the (n, 3) vertices of a code in mm, head frame (None: the mean).
+
+        With `linear`, without `correctives`: mean, identity and expression added up and skinned, as the fit has it.
+        """
         if code is None:
             return self.mean
-        return self._posed(self._shaped(code), code)
+        return self._posed(self._shaped(code, linear=linear), code)
 
-    def _shaped(self, code: HeadCode) -> Float:
+    def expression_offsets(self, identity: Float | None = None) -> Float32:
+        """Return one person's own blendshapes, (52, n, 3) mm at coefficient 1: the basis, with lids that fit their eyes.
+
+        For formats without combination shapes (glTF): a shape alone, at 1, gives what `vertices` gives; pairs are not in
+        it. Where a lid's straight way would cut through the eyeball, the shape is raised so that it is clear half-way too.
+        """
+        z = np.zeros(0) if identity is None else identity
+        neutral = self._shaped(HeadCode(identity=z))
+        offsets = self.expression_basis.copy()
+        for row, name in enumerate(self.expression_names):
+            if not name.startswith("eye") or not self.correctives.lids:
+                continue
+            weights = np.zeros(len(self.expression_names))
+            weights[row] = 1.0
+            offset = self._shaped(HeadCode(identity=z, expression=weights)) - neutral
+            half = neutral + 0.5 * offset
+            cleared = half.copy()
+            self._clear_lids(cleared, z, None)
+            offsets[row] = offset + 2 * (cleared - half)
+        return offsets
+
+    def _lids_travel(self, identity: Float, expression: Float) -> Float:
+        """Return the coefficients (b,) with each blink made longer or shorter as this person's eye is open."""
+        travelled = expression.copy()
+        for travel, side in zip(self._lid_travel, SIDES, strict=False):  # an asset may have no lids
+            row = self.expression_names.index(f"eyeBlink{side}")
+            travelled[row] *= np.clip(1 + travel[: len(identity)] @ identity, 0.5, 1.6)
+        return travelled
+
+    def _shaped(self, code: HeadCode, *, linear: bool = False) -> Float:
         k, b = self.identity_count, len(self.expression_names)
         if len(code.identity) > k:
             raise InputError(f"identity: this model has {k} modes, got {len(code.identity)} coefficients")
+        expression = np.zeros(b) if code.expression is None else code.expression
+        if len(expression) != b:
+            raise InputError(f"expression: expected {b} coefficients, got {len(expression)}")
+        if not linear:
+            expression = self.correctives.weights(expression, self.expression_names, code.joint_rotvecs)
         weights = np.zeros(k + b, dtype=np.float32)
         weights[: len(code.identity)] = code.identity
-        if code.expression is not None:
-            if len(code.expression) != b:
-                raise InputError(f"expression: expected {b} coefficients, got {len(code.expression)}")
-            weights[k:] = code.expression
-        used = k + b if weights[k:].any() else k
-        return self.mean + (weights[:used] @ self._flat[:used]).reshape(-1, 3)
+        moves = bool(expression.any())
+        used = k + b if moves else k
+        if moves:
+            expression = expression if linear else self._lids_travel(code.identity, expression)
+            weights[k:] = expression
+        shaped = self.mean + (weights[:used] @ self._flat[:used]).reshape(-1, 3)
+        if moves and not linear:
+            self.correctives.add_pairs(shaped, expression)
+            self._clear_lids(shaped, code.identity, code.joint_rotvecs)
+        return shaped
+
+    def _clear_lids(self, shaped: Float, identity: Float, rotvecs: Float | None) -> None:
+        """Push the lids of a person's face (n, 3) off the eyeballs, in place."""
+        lids = self.correctives.lids
+        if lids:
+            z = np.asarray(identity, dtype=np.float32)
+            rest = [
+                self.mean[lid.rows] + (z @ shapes[: len(z)]).reshape(-1, 3)
+                for lid, shapes in zip(lids, self._lid_shapes, strict=True)
+            ]
+            self.correctives.clear_lids(shaped, rest, self._joint_positions(identity), rotvecs)
+
+    def _joint_positions(self, identity: Float) -> Float:
+        return self._joint_mean + np.tensordot(identity, self._joint_basis[: len(identity)], axes=1)
 
     def _posed(self, shaped: Float, code: HeadCode) -> Float:
         if code.joint_rotvecs is None or not np.any(code.joint_rotvecs):
             return shaped
-        own = self._joint_basis[: len(code.identity)]
-        positions = self.joints() + np.tensordot(code.identity, own, axes=1)
+        positions = self._joint_positions(code.identity)
         rotations, offsets = joint_transforms(positions, self.joint_parents, code.joint_rotvecs)
         moves = np.concatenate([rotations - np.eye(3), offsets[:, :, None]], axis=2).reshape(len(positions), 12)
         blended = (self.skinning_weights @ moves.astype(np.float32)).reshape(-1, 3, 4)
-        return shaped + (blended[..., :3] * shaped[:, None, :]).sum(2) + blended[..., 3]
+        return shaped + np.einsum("nij,nj->ni", blended[..., :3], shaped) + blended[..., 3]
 
     def mesh(self, code: HeadCode | None = None) -> Mesh:
         """Return the mesh of a code: the model's topology with that head's vertices, mm."""
@@ -369,10 +430,15 @@ def _read(data: bytes | None, name: str) -> HeadModel:
         rows, columns, values = joint_weights
         moving = flat[:k].reshape(k, n, 3)[:, columns].transpose(1, 0, 2)
         np.add.at(joint_basis, rows, values[:, None, None] * moving)
+        joint_mean = np.zeros((len(joint_names), 3))
+        np.add.at(joint_mean, rows, values[:, None] * topology.vertices[columns])
+        basis = flat[:k].reshape(k, n, 3)
+        mean = topology.vertices
+        correctives = Correctives.from_arrays(arrays, joint_names)
         return HeadModel(
             topology=topology,
             parts=parts,
-            identity_basis=flat[:k].reshape(k, n, 3),
+            identity_basis=basis,
             expression_basis=flat[k:].reshape(-1, n, 3),
             expression_names=expression_names,
             residual_mm=arrays["residual_mm"].astype(np.float32),
@@ -384,10 +450,16 @@ def _read(data: bytes | None, name: str) -> HeadModel:
             joint_weights=joint_weights,
             skinning_weights=weights / weights.sum(1, keepdims=True),
             link=LinearLink.from_arrays(arrays),
+            correctives=correctives,
             meta=meta,
             sha256=hashlib.sha256(data).hexdigest(),
             _flat=flat,
+            _joint_mean=joint_mean,
             _joint_basis=np.ascontiguousarray(joint_basis.transpose(1, 0, 2)),
+            _lid_shapes=tuple(np.ascontiguousarray(basis[:, lid.rows].reshape(k, -1)) for lid in correctives.lids),
+            _lid_travel=tuple(
+                np.array([lid.opening_mm(mode) for mode in basis]) / lid.opening_mm(mean) for lid in correctives.lids
+            ),
         )
     except (KeyError, ValueError, IndexError) as error:
         raise InputError(f"{name}: the head model asset is damaged ({error}); get the file anew") from error
