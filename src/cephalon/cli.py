@@ -132,6 +132,8 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument("--json", action="store_true")
     info.set_defaults(run=_info)
 
+    _evaluate(commands)
+
     assets = commands.add_parser("assets", help="files that Cephalon uses: list them, or fetch an optional one")
     assets.add_argument("action", choices=["list", "get"])
     assets.add_argument("name", nargs="?", help="for example mediapipe")
@@ -292,6 +294,19 @@ def _info(options: argparse.Namespace) -> int:
         for name, value in found.items():
             _out(f"{name}: {value if not isinstance(value, list) else ', '.join(map(str, value))}")
     return 0
+
+
+def _evaluate(commands: Any) -> None:
+    from cephalon import evaluation
+    from cephalon.evaluate.command import Above, add_parser
+
+    add_parser(
+        commands,
+        Above(
+            mean_head=evaluation.mean_head, read_own=evaluation.read_own,
+            bench=lambda options: evaluation.bench(options, say=_say, out=_out), say=_say, out=_out,
+        ),
+    )  # fmt: skip
 
 
 def _assets(options: argparse.Namespace) -> int:

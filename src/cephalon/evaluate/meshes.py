@@ -70,7 +70,9 @@ class Shape:
             object.__setattr__(self, "labels", as_array("labels", self.labels, (len(self.vertices),), np.int32))
 
 
-def load_shape(path: str | Path, *, unit: str | None = None, what: str = "prediction") -> Shape:
+def load_shape(
+    path: str | Path, *, unit: str | None = None, assumed: str | None = None, what: str = "prediction"
+) -> Shape:
     """Read a mesh (.obj, .ply, .glb) in mm.
 
     Parameters
@@ -78,6 +80,7 @@ def load_shape(path: str | Path, *, unit: str | None = None, what: str = "predic
     path : of the file; polygons of more than three corners are cut into triangles.
     unit : "mm", "cm" or "m"; None takes what the file declares, else what makes the size that of a head: the three
         leave no doubt, as they differ by factors of ten and a hundred.
+    assumed : the unit where none is given or declared (scans: mm by their protocols); None tells it from the size.
     what : in messages, "prediction" or "scan". A prediction has to have faces.
 
     Raises
@@ -93,7 +96,7 @@ def load_shape(path: str | Path, *, unit: str | None = None, what: str = "predic
         raise InputError(f"{where} has no faces: a surface is needed to measure distances to")
     used = np.unique(mesh.faces) if len(mesh.faces) else np.arange(len(mesh.vertices))
     size = float(np.linalg.norm(np.ptp(mesh.vertices[used], axis=0)))
-    chosen, origin = _unit(where, size, unit, declared)
+    chosen, origin = _unit(where, size, unit, declared, assumed)
     scale = UNITS_MM[chosen]
     return Shape(
         vertices=mesh.vertices * scale,
@@ -104,11 +107,13 @@ def load_shape(path: str | Path, *, unit: str | None = None, what: str = "predic
     )
 
 
-def _unit(where: str, size: float, unit: str | None, declared: str | None) -> tuple[str, str]:
+def _unit(
+    where: str, size: float, unit: str | None, declared: str | None, assumed: str | None
+) -> tuple[str, str]:
     if unit is not None and unit not in ("mm", "cm", "m"):
         raise InputError(f"unit: expected mm, cm or m, got {unit!r}")
     fitting = [name for name in ("mm", "cm", "m") if SMALLEST_MM <= size * UNITS_MM[name] <= LARGEST_MM]
-    for name, origin in ((unit, "given"), (declared, "declared by the file")):
+    for name, origin in ((unit, "given"), (declared, "declared by the file"), (assumed, "assumed, as none is given")):
         if name is None:
             continue
         if not SMALLEST_MM <= size * UNITS_MM[name] <= LARGEST_MM:

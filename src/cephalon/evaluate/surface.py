@@ -14,6 +14,7 @@ from cephalon.geometry import Similarity
 FloatArray = npt.NDArray[np.float64]
 
 _LEAF = 3  # triangles in a leaf, at most twice as many
+_SLIVER = 1e-8  # height over the longest side
 _NEAR = 12  # triangles remembered for a point
 
 
@@ -72,7 +73,7 @@ class Surface:
             raise InputError("the mesh has no triangles, so nothing can lie on it")
         if self.faces.min() < 0 or self.faces.max() >= len(self.vertices):
             raise InputError(f"faces: expected vertex numbers from 0 to {len(self.vertices) - 1}")
-        corners = self.vertices[self.faces]
+        corners = _without_slivers(self.vertices[self.faces])
         self.order, self.leaf_size = _leaf_order(corners.mean(axis=1))
         self.corners: FloatArray = np.ascontiguousarray(corners[self.order].reshape(-1, 9))
         self.boxes = _boxes(corners[self.order], self.leaf_size)
@@ -109,6 +110,25 @@ class Surface:
     def moved_corners(self, move: Similarity) -> FloatArray:
         """Return the (slots, 9) corners of the triangles, in the tree's order, after a motion."""
         return np.ascontiguousarray(move.apply(self.corners.reshape(-1, 3, 3)).reshape(-1, 9))
+
+
+def _without_slivers(corners: FloatArray) -> FloatArray:
+    """Return corners (t, 3, 3) with triangles of next to no height replaced by their longest side (its end twice).
+
+    The inside of such a triangle cannot be told in floating point; the side differs from it by less than 1e-8 of its length.
+    """
+    sides = np.roll(corners, -1, axis=1) - corners
+    square = (sides**2).sum(axis=2)
+    longest = square.argmax(axis=1)
+    double_area = np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1)
+    thin = double_area <= _SLIVER * square.max(axis=1)
+    if not thin.any():
+        return corners
+    rows, first = np.flatnonzero(thin), longest[thin]
+    start, end = corners[rows, first], corners[rows, (first + 1) % 3]
+    mended = corners.copy()
+    mended[rows] = np.stack([start, end, end], axis=1)
+    return mended
 
 
 def _leaf_order(centres: FloatArray) -> tuple[npt.NDArray[np.int32], int]:

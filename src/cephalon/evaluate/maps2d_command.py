@@ -1,0 +1,3 @@
+"""Placeholder of the picture protocols' commands."""
+def add_parsers(kinds, above):
+    pass
