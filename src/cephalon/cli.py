@@ -297,16 +297,15 @@ def _info(options: argparse.Namespace) -> int:
 
 
 def _evaluate(commands: Any) -> None:
-    from cephalon import evaluation
     from cephalon.evaluate.command import Above, add_parser
+    from cephalon.evaluation import mean_head, read_own
 
-    add_parser(
-        commands,
-        Above(
-            mean_head=evaluation.mean_head, read_own=evaluation.read_own,
-            bench=lambda options: evaluation.bench(options, say=_say, out=_out), say=_say, out=_out,
-        ),
-    )  # fmt: skip
+    def bench(options: argparse.Namespace) -> int:
+        from cephalon.evaluation.bench import bench
+
+        return bench(options, say=_say, out=_out)
+
+    add_parser(commands, Above(mean_head=mean_head, read_own=read_own, bench=bench, say=_say, out=_out))
 
 
 def _assets(options: argparse.Namespace) -> int:

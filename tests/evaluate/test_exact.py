@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from cephalon.core import InputError
 from cephalon.evaluate.alignment import refine
 from cephalon.evaluate.meshes import Shape
-from cephalon.evaluate.now import crop, crop_ball, landmark_start, scan_to_mesh, scale_error_percent
+from cephalon.evaluate.now import crop, crop_ball, landmark_start, scale_error_percent, scan_to_mesh
 from cephalon.evaluate.surface import Surface, Track, spatial_order
 from tests.evaluate.shapes import face, motion, moved, sphere
 from tests.reference.distance import point_to_mesh
@@ -36,7 +36,9 @@ def nasty_mesh(rng):
 def test_distances_are_those_of_brute_force(seed):
     rng = np.random.default_rng(seed)
     vertices, faces = nasty_mesh(rng)
-    points = np.concatenate([rng.normal(0, 60, (300, 3)), vertices[:20], 0.5 * (vertices[faces[:20, 0]] + vertices[faces[:20, 1]])])
+    points = np.concatenate(
+        [rng.normal(0, 60, (300, 3)), vertices[:20], 0.5 * (vertices[faces[:20, 0]] + vertices[faces[:20, 1]])]
+    )
     found = Surface(vertices, faces).closest(points)
     assert np.abs(found.distance - point_to_mesh(points, vertices, faces)).max() < EXACT_MM
     assert np.abs(np.linalg.norm(points - found.point, axis=1) - found.distance).max() < 1e-9
@@ -50,7 +52,10 @@ def test_small_meshes(count):
     vertices = rng.normal(0, 10, (count + 2, 3))
     faces = np.stack([np.arange(count), np.arange(count) + 1, np.arange(count) + 2], 1).astype(np.int32)
     points = rng.normal(0, 20, (50, 3))
-    assert np.abs(Surface(vertices, faces).closest(points).distance - point_to_mesh(points, vertices, faces)).max() < EXACT_MM
+    assert (
+        np.abs(Surface(vertices, faces).closest(points).distance - point_to_mesh(points, vertices, faces)).max()
+        < EXACT_MM
+    )
 
 
 @pytest.mark.parametrize("reach", [0.1, 3.0])
@@ -112,14 +117,21 @@ def test_refinement_finds_the_minimum_of_a_general_solver(with_scale):
     assert 0 <= (slow**2).sum() - (fast.distance**2).sum() + 1e-6 * (slow**2).sum()
     assert abs(np.median(fast.distance) - np.median(slow)) < 2e-3
     place = fast.scan_from_prediction
-    assert np.abs(fast.distance - point_to_mesh(points, place.apply(prediction.vertices), prediction.faces)).max() < EXACT_MM
+    assert (
+        np.abs(fast.distance - point_to_mesh(points, place.apply(prediction.vertices), prediction.faces)).max()
+        < EXACT_MM
+    )
 
 
 @pytest.mark.parametrize("metrical", [True, False])
 def test_same_optimum_from_perturbed_starts(metrical):
     prediction, scan = face(), face(120, 140, seed=7)
     reference = scan_to_mesh(prediction, scan, metrical=metrical)
-    surface, points, rng = Surface(prediction.vertices, prediction.faces), scan.vertices[reference.rows], np.random.default_rng(0)
+    surface, points, rng = (
+        Surface(prediction.vertices, prediction.faces),
+        scan.vertices[reference.rows],
+        np.random.default_rng(0),
+    )
     for _ in range(4):
         kick = motion(rng.normal(0, 0.04, 3), rng.normal(0, 3, 3), 1.0 if metrical else 1.03)
         begin = reference.alignment.scan_from_prediction
@@ -138,7 +150,9 @@ def test_same_optimum_from_perturbed_starts(metrical):
 def test_the_gradient_vanishes_at_the_minimum():
     """Energy by brute force rises in every direction of motion."""
     prediction, points = face(20, 22), face(17, 19, seed=1).vertices
-    found = refine(Surface(prediction.vertices, prediction.faces), points, motion([0, 0, 0], [0, 0, 0]), with_scale=True)
+    found = refine(
+        Surface(prediction.vertices, prediction.faces), points, motion([0, 0, 0], [0, 0, 0]), with_scale=True
+    )
     place = found.scan_from_prediction.apply(prediction.vertices)
 
     def energy(x):
@@ -229,7 +243,9 @@ def test_landmarks_in_another_order_are_found_out():
             scan_to_mesh(wrong, scan, metrical=False)
     mirrored = Shape(vertices=scan.vertices * [-1, 1, 1], faces=scan.faces, landmarks=scan.landmarks * [-1, 1, 1])
     with pytest.raises(InputError):
-        scan_to_mesh(replace(mirrored, landmarks=mirrored.landmarks + np.outer(np.arange(7), [9, -14, 11])), scan, metrical=True)
+        scan_to_mesh(
+            replace(mirrored, landmarks=mirrored.landmarks + np.outer(np.arange(7), [9, -14, 11])), scan, metrical=True
+        )
 
 
 def test_scan_elsewhere_than_its_landmarks():

@@ -16,7 +16,9 @@ Result = TypeVar("Result")
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-def run(function: Callable[[Task], Result], tasks: Iterable[Task], *, workers: int = 1) -> Iterator[tuple[Task, Result]]:
+def run(
+    function: Callable[[Task], Result], tasks: Iterable[Task], *, workers: int = 1
+) -> Iterator[tuple[Task, Result]]:
     """Yield (task, result) in the order of `tasks`.
 
     With several workers, `function` and tasks have to be picklable; each process keeps to one thread. At most three

@@ -33,16 +33,22 @@ def curves(lines: Sequence[Line], *, x_label: str, y_label: str, top: float | No
         px = _LEFT + (_WIDTH - _LEFT - _RIGHT) * min(x / end, 1.0)
         return px, _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * y
 
-    parts = [f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{html.escape(y_label)} below {html.escape(x_label)}">']
+    parts = [
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{html.escape(y_label)} below {html.escape(x_label)}">'
+    ]
     for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
         x, y = at(0, share)
-        parts.append(f'<line class="{"axis" if share == 0 else "grid"}" x1="{x}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        parts.append(
+            f'<line class="{"axis" if share == 0 else "grid"}" x1="{x}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        )
         parts.append(f'<text x="{x - 8}" y="{y + 4:.1f}" text-anchor="end">{100 * share:.0f} %</text>')
     for value in ticks(0, end):
         x, y = at(value, 0)
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{y:.1f}"/>')
         parts.append(f'<text x="{x:.1f}" y="{y + 18:.1f}" text-anchor="middle">{value:.6g}</text>')
-    parts.append(f'<text class="title" x="{(_WIDTH + _LEFT) / 2:.0f}" y="{_HEIGHT - 10}" text-anchor="middle">{html.escape(x_label)}</text>')
+    parts.append(
+        f'<text class="title" x="{(_WIDTH + _LEFT) / 2:.0f}" y="{_HEIGHT - 10}" text-anchor="middle">{html.escape(x_label)}</text>'
+    )
     for name, colour, xs, ys in lines:
         points = [at(x, y) for x, y in zip(xs, ys, strict=True) if x <= end]
         if top is None:
@@ -56,7 +62,9 @@ def curves(lines: Sequence[Line], *, x_label: str, y_label: str, top: float | No
         shown = name if len(name) < 34 else name[:32] + "…"
         parts.append(f'<text x="{x - 30}" y="{y + 4}" text-anchor="end">{html.escape(shown)}</text>')
         dashed = " dashed" if name == "mean head" else ""
-        parts.append(f'<path class="curve{dashed}" stroke="{COLOURS[colour % len(COLOURS)]}" d="M{x - 24} {y}L{x} {y}"/>')
+        parts.append(
+            f'<path class="curve{dashed}" stroke="{COLOURS[colour % len(COLOURS)]}" d="M{x - 24} {y}L{x} {y}"/>'
+        )
     return "".join(parts) + "</svg>"
 
 
@@ -74,7 +82,9 @@ def regions_chart(values: Mapping[str, Mapping[str, float]]) -> str:
     parts.append(f'<text class="title" x="{left}" y="16">mean error by region, mm</text>')
     for row, region in enumerate(names):
         y = 30 + row * block
-        parts.append(f'<text x="{left - 10}" y="{y + block / 2 - gap / 2 + 4:.1f}" text-anchor="end">{html.escape(region)}</text>')
+        parts.append(
+            f'<text x="{left - 10}" y="{y + block / 2 - gap / 2 + 4:.1f}" text-anchor="end">{html.escape(region)}</text>'
+        )
         for place, (index, method) in enumerate(methods):
             value = values[method].get(region)
             if value is None:

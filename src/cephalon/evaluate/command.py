@@ -42,10 +42,14 @@ def add_parser(commands: Any, above: Above) -> None:
     kinds = evaluate.add_subparsers(dest="protocol", metavar="PROTOCOL", required=True)
 
     mesh = kinds.add_parser("mesh", help="one prediction against one scan")
-    mesh.add_argument("prediction", type=Path, metavar="PREDICTION", help=".obj, .ply, .glb or a folder that Cephalon wrote")
+    mesh.add_argument(
+        "prediction", type=Path, metavar="PREDICTION", help=".obj, .ply, .glb or a folder that Cephalon wrote"
+    )
     mesh.add_argument("scan", type=Path, metavar="SCAN")
     _sizes(mesh)
-    mesh.add_argument("--landmarks-prediction", type=Path, metavar="FILE", help="7 points in NoW's order: .npy .txt .pp .json")
+    mesh.add_argument(
+        "--landmarks-prediction", type=Path, metavar="FILE", help="7 points in NoW's order: .npy .txt .pp .json"
+    )
     mesh.add_argument("--landmarks-scan", type=Path, metavar="FILE")
     mesh.add_argument("--quirks", action="store_true", help="the official NoW code's two habits (see the docs)")
     mesh.add_argument("--map", type=Path, metavar="PNG", help="also write the error map from three sides")
@@ -64,24 +68,39 @@ def add_parser(commands: Any, above: Above) -> None:
         _folders(parser)
         _sizes(parser)
         if name in ("now", "stirling"):
-            parser.add_argument("--quirks", action="store_true", help="the official NoW code's two habits (see the docs)")
+            parser.add_argument(
+                "--quirks", action="store_true", help="the official NoW code's two habits (see the docs)"
+            )
         if name == "stirling":
             parser.add_argument("--landmarks-only", action="store_true", help="the original protocol: no refinement")
         if name == "florence":
-            parser.add_argument("--size", choices=["diagonal", "area"], default="diagonal", help="what the error is divided by")
-        parser.add_argument("--baseline", type=Path, metavar="FILE", help="another mean head than Cephalon's, landmarks beside it")
+            parser.add_argument(
+                "--size", choices=["diagonal", "area"], default="diagonal", help="what the error is divided by"
+            )
+        parser.add_argument(
+            "--baseline", type=Path, metavar="FILE", help="another mean head than Cephalon's, landmarks beside it"
+        )
         parser.add_argument("--no-baseline", action="store_true", help="no mean head")
         parser.set_defaults(run=lambda options: _batch(options, above))
 
     from cephalon.evaluate import maps2d_command
 
     maps2d_command.add_parsers(kinds, above)
-    bench = kinds.add_parser("bench", help="the open synthetic benchmark: Cephalon's own fit on sampled heads, no licence needed")
+    bench = kinds.add_parser(
+        "bench", help="the open synthetic benchmark: Cephalon's own fit on sampled heads, no licence needed"
+    )
     bench.add_argument("--size", type=int, default=200, metavar="N", help="people (default 200)")
-    bench.add_argument("--photos", default="1,3/4,2,3,5", metavar="LIST", help="which rows: 1, 3/4, 2, 3, 5 (default all)")
-    bench.add_argument("--noise", default="2.5,1", metavar="LIST", help="landmark noise in %% of the outer eye distance")
+    bench.add_argument(
+        "--noise", default="2.5,1", metavar="LIST", help="landmark noise in %% of the outer eye distance"
+    )
     bench.add_argument("--seed", type=int, default=20261121, metavar="N")
     bench.add_argument("--workers", type=int, default=1, metavar="N")
+    bench.add_argument(
+        "--resume",
+        type=Path,
+        metavar="DIR",
+        help="keep finished people here, and take those of an earlier run of the same code",
+    )
     _output(bench, "bench-out")
     bench.set_defaults(run=above.bench)
 
@@ -94,7 +113,9 @@ def _folders(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scans", required=True, metavar="DIR")
     parser.add_argument("--landmarks", metavar="DIR", help="of the scans: .pp, .txt, .npy or .json")
     parser.add_argument("--list", metavar="FILE", help="image list: what has to be there, one a line")
-    parser.add_argument("--facts", metavar="CSV", help="what is known of images or subjects: name, yaw_deg, photos, age, sex, skin_tone")
+    parser.add_argument(
+        "--facts", metavar="CSV", help="what is known of images or subjects: name, yaw_deg, photos, age, sex, skin_tone"
+    )
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="processes (default 1)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the bootstrap (default 0)")
     _output(parser, "evaluation")
@@ -102,12 +123,18 @@ def _folders(parser: argparse.ArgumentParser) -> None:
 
 def _sizes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metrical", action="store_true", help="keep the prediction's size")
-    parser.add_argument("--unit", choices=["m", "cm", "mm"], help="of the predictions; else as declared, or told from the size")
-    parser.add_argument("--scan-unit", choices=["m", "cm", "mm"], help="of the scans (default mm, unless the file declares it)")
+    parser.add_argument(
+        "--unit", choices=["m", "cm", "mm"], help="of the predictions; else as declared, or told from the size"
+    )
+    parser.add_argument(
+        "--scan-unit", choices=["m", "cm", "mm"], help="of the scans (default mm, unless the file declares it)"
+    )
 
 
 def _output(parser: argparse.ArgumentParser, default: str) -> None:
-    parser.add_argument("-o", "--output", type=Path, default=Path(default), metavar="DIR", help=f"folder to write (default {default})")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path(default), metavar="DIR", help=f"folder to write (default {default})"
+    )
     parser.add_argument("--force", action="store_true", help="write even if the folder holds other things")
 
 

@@ -82,7 +82,9 @@ def nonrigid_register(
     return moved
 
 
-def submesh(vertices: FloatArray, faces: npt.NDArray[np.integer], keep: npt.NDArray[np.bool_]) -> tuple[FloatArray, npt.NDArray]:
+def submesh(
+    vertices: FloatArray, faces: npt.NDArray[np.integer], keep: npt.NDArray[np.bool_]
+) -> tuple[FloatArray, npt.NDArray]:
     """Return the vertices and faces of the faces whose corners are all kept."""
     chosen = faces[keep[faces].all(axis=1)]
     used, inverse = np.unique(chosen, return_inverse=True)
@@ -119,7 +121,9 @@ def region_errors(
         points = scan.vertices[found.rows[labels == number]]
         if name not in REGIONS or len(points) < _FEWEST:
             continue
-        own = refine(mesh, points, found.alignment.scan_from_prediction, with_scale=False, max_iterations=30, coarse=False)
+        own = refine(
+            mesh, points, found.alignment.scan_from_prediction, with_scale=False, max_iterations=30, coarse=False
+        )
         move = own.scan_from_prediction
         touched = np.zeros(len(prediction.vertices), dtype=bool)
         touched[prediction.faces[np.unique(own.face)].reshape(-1)] = True

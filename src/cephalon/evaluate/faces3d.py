@@ -25,7 +25,7 @@ def normalised_mean_error(points: npt.ArrayLike, scan: npt.ArrayLike, *, size: s
     size : d of the *predicted* face's box: "diagonal" (its space diagonal), or "area" (the older square root of width
         times height, along x and y).
     """
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     p, q = as_array("points", points, (None, 3)), as_array("scan", scan, (None, 3))
     width = np.ptp(p, axis=0)
@@ -34,7 +34,7 @@ def normalised_mean_error(points: npt.ArrayLike, scan: npt.ArrayLike, *, size: s
     d = float(np.linalg.norm(width)) if size == "diagonal" else float(np.sqrt(width[0] * width[1]))
     if not d > 0:
         raise InputError("the predicted face has no size")
-    return float(cKDTree(q).query(p)[0].mean()) / d
+    return float(KDTree(q).query(p)[0].mean()) / d
 
 
 def florence(prediction: Shape, scan: Shape, *, size: str = "diagonal") -> dict[str, float]:
@@ -135,4 +135,3 @@ def bu3dfe(prediction: Shape, scan: Shape, *, metrical: bool = False) -> tuple[d
         normals = vertex_normals(scan.vertices, scan.faces)[found.rows]
         figures["eq9_mean_mm"], figures["eq9_variance_mm2"] = projected_error(found.alignment.closest, points, normals)
     return figures, np.abs(difference[np.isfinite(difference)])
-

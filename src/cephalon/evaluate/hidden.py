@@ -32,7 +32,9 @@ def by_region(
     counts = np.bincount(labels + 1, minlength=len(names) + 1)[1:]
     sums = np.bincount(labels + 1, weights=d, minlength=len(names) + 1)[1:]
     return {
-        name: (float(total / count), int(count)) for name, total, count in zip(names, sums, counts, strict=True) if count
+        name: (float(total / count), int(count))
+        for name, total, count in zip(names, sums, counts, strict=True)
+        if count
     }
 
 

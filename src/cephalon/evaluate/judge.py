@@ -93,8 +93,8 @@ def jobs(items: Sequence[Item], setting: Setting, own: OwnReader | None = None) 
     """Return jobs of up to eight neighbouring items with the same scan, so that it is read once for them."""
     found: list[Job] = []
     for item in items:
-        last = found[-1].items if found else ()
-        if last and len(last) < 8 and (last[0].scan, last[0].scan_landmarks) == (item.scan, item.scan_landmarks):
+        last = found[-1].items if found else None
+        if last is not None and len(last) < 8 and (last[0].scan, last[0].scan_landmarks) == (item.scan, item.scan_landmarks):
             found[-1] = Job(items=(*last, item), setting=setting, own=own)
         else:
             found.append(Job(items=(item,), setting=setting, own=own))
@@ -232,7 +232,7 @@ def now_figures(found: ScanToMesh) -> dict[str, float]:
 
 
 def _frame(mean: Shape, scan: Shape, found: ScanToMesh) -> _Frame:
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     move = found.alignment.scan_from_prediction
     labels, chosen = None, np.arange(len(mean.faces))
@@ -245,7 +245,7 @@ def _frame(mean: Shape, scan: Shape, found: ScanToMesh) -> _Frame:
     placed = move.apply(mean.vertices)
     places, normals = placed[mean.faces[chosen]].mean(axis=1), face_normals(placed, mean.faces)[chosen]
     points = scan.vertices[found.rows]
-    near, row = cKDTree(points).query(places)
+    near, row = KDTree(points).query(places)
     true = ((points[row] - places) * normals).sum(axis=1)
     aside = np.sqrt(np.maximum(near**2 - true**2, 0.0))
     true[(near > _FIELD_REACH_MM) | (aside > _ASIDE_MM)] = np.nan  # the scan does not reach there

@@ -124,7 +124,9 @@ def collect(
         )
     strangers = sorted(set().union(*found.values()) - set(names))
     if strangers:
-        notes.append(f"{len(strangers)} predictions are not in the image list and were left out (first: {strangers[0]})")
+        notes.append(
+            f"{len(strangers)} predictions are not in the image list and were left out (first: {strangers[0]})"
+        )
     return Collection(items=items, notes=tuple(notes))
 
 

@@ -66,7 +66,9 @@ def error_map(scan: Shape, found: ScanToMesh, *, size: int = 300, top_mm: float 
     for side in SIDES_DEG:
         turn = rotation_from_rotvec(np.array([0.0, np.radians(-side), 0.0]))
         seen, n = turned @ turn.T, normals @ turn.T
-        pixel = np.column_stack([0.5 * size + fitting * seen[:, 0], 0.5 * size - fitting * seen[:, 1], 2000.0 - seen[:, 2]])
+        pixel = np.column_stack(
+            [0.5 * size + fitting * seen[:, 0], 0.5 * size - fitting * seen[:, 1], 2000.0 - seen[:, 2]]
+        )
         views.append(_shaded(pixel, faces, n, paint, size))
     return png_bytes(np.concatenate(views, axis=1), level=6)
 

@@ -1,3 +1,5 @@
 """Placeholder of the picture protocols' commands."""
+
+
 def add_parsers(kinds, above):
     pass

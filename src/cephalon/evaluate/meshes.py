@@ -107,9 +107,7 @@ def load_shape(
     )
 
 
-def _unit(
-    where: str, size: float, unit: str | None, declared: str | None, assumed: str | None
-) -> tuple[str, str]:
+def _unit(where: str, size: float, unit: str | None, declared: str | None, assumed: str | None) -> tuple[str, str]:
     if unit is not None and unit not in ("mm", "cm", "m"):
         raise InputError(f"unit: expected mm, cm or m, got {unit!r}")
     fitting = [name for name in ("mm", "cm", "m") if SMALLEST_MM <= size * UNITS_MM[name] <= LARGEST_MM]
@@ -196,10 +194,9 @@ def load_landmarks(path: str | Path) -> FloatArray:
     else:
         data = read_bytes(path, max_bytes=_MAX_LANDMARK_BYTES, what="landmark file")
         values = {".npy": _npy, ".txt": _text, ".pp": _picked}[suffix](data, path)
-    if values.size % 3 == 0 and values.ndim in (1, 2):
-        values = values.reshape(-1, 3)
-    if values.ndim != 2 or values.shape[1] != 3 or len(values) not in (7, 51, 68):
+    if values.size not in (21, 153, 204) or values.ndim > 2:
         raise InputError(f"{path}: expected 7 landmarks of x, y, z (or iBUG's 51 or 68), got shape {values.shape}")
+    values = values.reshape(-1, 3)
     if not np.isfinite(values).all():
         raise InputError(f"{path}: its landmarks are not all finite")
     if len(values) == 7:
@@ -256,5 +253,7 @@ def folder_of(path: str | os.PathLike[str], what: str) -> Path:
     """Return a folder's path, or say that it is not there."""
     folder = Path(path)
     if not folder.is_dir():
-        raise InputError(f"{what} {folder}: {'expected a folder, this is a file' if folder.exists() else 'no such folder'}")
+        raise InputError(
+            f"{what} {folder}: {'expected a folder, this is a file' if folder.exists() else 'no such folder'}"
+        )
     return folder

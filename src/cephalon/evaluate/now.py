@@ -189,9 +189,7 @@ def scan_to_mesh(
         alignment = search(surface, points, with_scale=not metrical)
         initial = alignment.scan_from_prediction
     _check_aligned(alignment, initial)
-    return ScanToMesh(
-        distance=alignment.distance, rows=rows, alignment=alignment, initial=initial, landmark_rms_mm=rms
-    )
+    return ScanToMesh(distance=alignment.distance, rows=rows, alignment=alignment, initial=initial, landmark_rms_mm=rms)
 
 
 def _placed(surface: Surface, points: FloatArray, move: Similarity) -> Alignment:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -88,9 +89,13 @@ def _data(png: bytes) -> str:
 
 def number(value: float | None, name: str = "") -> str:
     """Return a figure for reading, with as many digits as its name asks for; a dash for None or NaN."""
-    if value is None or value != value:
+    if value is None or math.isnan(value):
         return "–"
     return f"{value:.{FIGURES[name].digits if name in FIGURES else 3}f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _count(amount: int, word: str) -> str:
+    return f"{amount} {word}{'' if amount == 1 else 's'}"
 
 
 def _variant(document: Mapping[str, Any]) -> str:
@@ -105,8 +110,12 @@ def _header(document: Mapping[str, Any]) -> str:
     items = max(entry["items"] for entry in methods.values())
     subjects = max(entry["subjects"] for entry in methods.values())
     failed = sum(entry["failed"] for entry in methods.values())
-    said = f"{len(methods)} method{'s' if len(methods) > 1 else ''}, {items} item{'s' if items != 1 else ''} of {subjects} subject{'s' if subjects != 1 else ''}"
-    trouble = f' <span class="bad">{failed} failed</span> and {"are" if failed > 1 else "is"} listed below.' if failed else " None failed."
+    said = f"{_count(len(methods), 'method')}, {_count(items, 'item')} of {_count(subjects, 'subject')}"
+    trouble = (
+        f' <span class="bad">{failed} failed</span> and {"are" if failed > 1 else "is"} listed below.'
+        if failed
+        else " None failed."
+    )
     variant = _variant(document)
     return (
         f'<header><p class="brand">Cephalon · evaluation</p><h1>{text(what.title)}{f", {variant}" if variant else ""}</h1>'
@@ -116,7 +125,9 @@ def _header(document: Mapping[str, Any]) -> str:
 
 def _columns(document: Mapping[str, Any]) -> list[str]:
     wanted = PROTOCOLS[document["protocol"]].columns
-    have = {name for entry in document["methods"].values() for name in (*entry.get("pooled", {}), *entry.get("means", {}))}
+    have = {
+        name for entry in document["methods"].values() for name in (*entry.get("pooled", {}), *entry.get("means", {}))
+    }
     return [name for name in wanted if name in have]
 
 
@@ -145,13 +156,15 @@ def _main_table(document: Mapping[str, Any]) -> str:
             cells.append(f"<td{strong}>{number(values.get(name), name)}{low_high}</td>")
         key = _key(index)
         rows.append(
-            f'<tr{" class=mean" if method == MEAN_HEAD else ""}><td>{key}{text(method)}</td>{"".join(cells)}'
+            f"<tr{' class=mean' if method == MEAN_HEAD else ''}><td>{key}{text(method)}</td>{''.join(cells)}"
             f"<td>{entry['items']}</td><td>{_failed(entry['failed'])}</td></tr>"
         )
     head = "".join(f"<th>{FIGURES[n].label if n in FIGURES else text(n)}</th>" for n in columns)
     quoted = _quoted(document, columns)
-    small = "95 % intervals below the figures: bootstrap over subjects." if _has_intervals(document) else (
-        "No intervals: fewer than three subjects."
+    small = (
+        "95 % intervals below the figures: bootstrap over subjects."
+        if _has_intervals(document)
+        else ("No intervals: fewer than three subjects.")
     )
     return (
         '<section id="table"><h2>Results</h2>'
@@ -216,7 +229,8 @@ def _maps(pictures: Sequence[Picture]) -> str:
     if not pictures:
         return ""
     stops = "".join(
-        f'<stop offset="{i / (len(RAMP) - 1):.4f}" stop-color="rgb({r:.0f},{g:.0f},{b:.0f})"/>' for i, (r, g, b) in enumerate(RAMP)
+        f'<stop offset="{i / (len(RAMP) - 1):.4f}" stop-color="rgb({r:.0f},{g:.0f},{b:.0f})"/>'
+        for i, (r, g, b) in enumerate(RAMP)
     )
     parts = [
         '<section id="maps"><h2>Error on the scan</h2><p class="note">From the person\'s right, the front and the left: the items where the '
@@ -255,10 +269,17 @@ def _hidden(document: Mapping[str, Any]) -> str:
             cells = "".join(f"<td>{number(own.get(n), n)}</td>" for n in have)
             if steady:
                 c = own.get("consistency", {})
-                cells += f"<td>{number(c.get('spread_mm'), 'mean_mm')}</td><td>{number(c.get('ratio'), 'shrinkage')}</td>"
+                cells += (
+                    f"<td>{number(c.get('spread_mm'), 'mean_mm')}</td><td>{number(c.get('ratio'), 'shrinkage')}</td>"
+                )
             if cover:
-                cells += "".join(f"<td>{number(own.get('coverage', {}).get(str(level)), 'covered')}</td>" for level in (50, 80, 90, 95))
-            rows += f'<tr{" class=mean" if method == MEAN_HEAD else ""}><td>{_key(index)}{text(method)}</td>{cells}</tr>'
+                cells += "".join(
+                    f"<td>{number(own.get('coverage', {}).get(str(level)), 'covered')}</td>"
+                    for level in (50, 80, 90, 95)
+                )
+            rows += (
+                f"<tr{' class=mean' if method == MEAN_HEAD else ''}><td>{_key(index)}{text(method)}</td>{cells}</tr>"
+            )
         out.append(
             f'<div class="scroll"><table><thead><tr><th>method</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
             '<p class="note">Identity ratio: error over the mean head’s; at 1 everybody gets the same face. Shrinkage: size of the predicted '
@@ -267,8 +288,10 @@ def _hidden(document: Mapping[str, Any]) -> str:
     if regions:
         head = "".join(f"<th>{text(r)}</th>" for r in regions)
         rows = "".join(
-            f'<tr{" class=mean" if m == MEAN_HEAD else ""}><td>{_key(i)}{text(m)}</td>'
-            + "".join(f"<td>{number(e.get('hidden', {}).get('regions_mm', {}).get(r), 'mean_mm')}</td>" for r in regions)
+            f"<tr{' class=mean' if m == MEAN_HEAD else ''}><td>{_key(i)}{text(m)}</td>"
+            + "".join(
+                f"<td>{number(e.get('hidden', {}).get('regions_mm', {}).get(r), 'mean_mm')}</td>" for r in regions
+            )
             + "</tr>"
             for i, (m, e) in enumerate(methods.items())
         )
@@ -287,7 +310,7 @@ def _groups(document: Mapping[str, Any]) -> str:
         values = sorted({v for e in methods.values() for v in e.get("by", {}).get(kind, {})})
         head = "".join(f"<th>{text(v)}</th>" for v in values)
         rows = "".join(
-            f'<tr{" class=mean" if m == MEAN_HEAD else ""}><td>{_key(i)}{text(m)}</td>'
+            f"<tr{' class=mean' if m == MEAN_HEAD else ''}><td>{_key(i)}{text(m)}</td>"
             + "".join(_pair(e.get("by", {}).get(kind, {}).get(v)) for v in values)
             + "</tr>"
             for i, (m, e) in enumerate(methods.items())
@@ -334,7 +357,10 @@ def _failures(document: Mapping[str, Any]) -> str:
     if not failures:
         return ""
     shown = failures[:500]
-    rows = "".join(f"<tr><td>{text(f['method'])}</td><td>{text(f['name'])}</td><td class=wide>{text(f['reason'])}</td></tr>" for f in shown)
+    rows = "".join(
+        f"<tr><td>{text(f['method'])}</td><td>{text(f['name'])}</td><td class=wide>{text(f['reason'])}</td></tr>"
+        for f in shown
+    )
     rest = f'<p class="note">and {len(failures) - 500} more, in items.csv</p>' if len(failures) > 500 else ""
     return (
         f'<section id="failures"><h2>Failures ({len(failures)})</h2><p class="note">Counted in no figure above; a method with fewer failures '
@@ -346,7 +372,10 @@ def _failures(document: Mapping[str, Any]) -> str:
 def _method(document: Mapping[str, Any]) -> str:
     what = PROTOCOLS[document["protocol"]]
     settings = document.get("settings", {})
-    entries = [(k.replace("_", " "), ", ".join(f"{a}: {b}" for a, b in v.items()) if isinstance(v, Mapping) else v) for k, v in settings.items()]
+    entries = [
+        (k.replace("_", " "), ", ".join(f"{a}: {b}" for a, b in v.items()) if isinstance(v, Mapping) else v)
+        for k, v in settings.items()
+    ]
     entries = [(k, "yes" if v is True else "no" if v is False else v) for k, v in entries if v not in (None, "")]
     listed = "".join(f"<dt>{text(k)}</dt><dd>{text(v)}</dd>" for k, v in entries)
     notes = "".join(f'<p class="note">{text(note[:1].upper() + note[1:])}.</p>' for note in document.get("notes", ()))

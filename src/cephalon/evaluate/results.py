@@ -23,8 +23,9 @@ SCHEMA, FORMAT_VERSION = "cephalon.evaluate", 1
 MAIN = {
     "now": "mean_mm", "stirling": "mean_mm", "florence": "nme", "bu3dfe": "mean_mm", "regions": "regions_mean_mm",
     "normals": "mean_deg", "integration": "sigma_px", "texture": "mse_unseen", "tracking": "depth_rmse_mm",
-    "mesh": "mean_mm",
+    "mesh": "mean_mm", "bench": "vertex_mm",
 }  # fmt: skip
+_ALL_PAIRS, _PAIRS_SHOWN = 5, 10
 _GROUP_FACTS = ("yaw_deg", "photos", "age", "sex", "skin_tone")
 
 
@@ -137,7 +138,11 @@ class Study:
         rng = np.random.default_rng(seed)
         rows = [row for row in self.rows if row["method"] == method]
         good = [row for row in rows if row["status"] == "ok"]
-        entry: dict[str, Any] = {"items": len(rows), "failed": len(rows) - len(good), "subjects": len({r["subject"] for r in good})}
+        entry: dict[str, Any] = {
+            "items": len(rows),
+            "failed": len(rows) - len(good),
+            "subjects": len({r["subject"] for r in good}),
+        }
         if not good:
             return entry
         pool = self._pools[method]
@@ -152,7 +157,9 @@ class Study:
                     groups.setdefault(kind, {})[value] = part.summary().plain()
             entry["by"] = groups
         names = [k for k in dict.fromkeys(k for row in good for k in row) if isinstance(good[0].get(k, 0.0), float)]
-        entry["means"] = {name: float(np.nanmean(_column(good, name))) for name in names if np.isfinite(_column(good, name)).any()}
+        entry["means"] = {
+            name: float(np.nanmean(_column(good, name))) for name in names if np.isfinite(_column(good, name)).any()
+        }
         if self.protocol == "bu3dfe" and "eq9_variance_mm2" in entry["means"]:
             entry["means"]["eq9_sigma_mm"] = float(np.sqrt(entry["means"]["eq9_variance_mm2"]))
         by_subject = self._by_subject(method)
@@ -200,7 +207,10 @@ class Study:
 
     def _paired(self, seed: int) -> list[dict[str, Any]]:
         tests = []
-        for i, a in enumerate(self.methods):
+        firsts = (
+            self.methods if len(self.methods) <= _ALL_PAIRS else self.methods[:1]
+        )  # of many, each beside the first alone
+        for i, a in enumerate(firsts):
             for b in self.methods[i + 1 :]:
                 first, second = self._by_subject(a), self._by_subject(b)
                 if not set(first) & set(second):
@@ -257,7 +267,10 @@ def text_table(document: Mapping[str, Any]) -> str:
     names = ["median_mm", "mean_mm", "std_mm"] if pooled else []
     if not pooled or protocol in ("regions", "bu3dfe"):
         extra = list(dict.fromkeys(k for e in document["methods"].values() for k in e.get("means", {})))
-        names = [*names, *[k for k in extra if k not in names and k not in ("vertices", "scale", "passes", "landmark_rms_mm")]]
+        names = [
+            *names,
+            *[k for k in extra if k not in names and k not in ("vertices", "scale", "passes", "landmark_rms_mm")],
+        ]
     head = ["method", *names, "items", "failed"]
     lines = [head]
     for method, entry in document["methods"].items():
@@ -265,10 +278,11 @@ def text_table(document: Mapping[str, Any]) -> str:
         cells = [f"{values[k]:.4g}" if k in values else "-" for k in names]
         lines.append([method, *cells, str(entry["items"]), str(entry["failed"])])
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    shown = ["  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True))) for line in lines]
-    for test in document["paired_tests"]:
+    shown = [
+        "  ".join(c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(line, widths, strict=True)))
+        for line in lines
+    ]
+    for test in document["paired_tests"][:_PAIRS_SHOWN]:
         p = "too few subjects for a test" if test["p_value"] is None else f"p = {test['p_value']:.3g}"
-        shown.append(
-            f"{test['a']} - {test['b']}: {test['difference']:+.4g} ({main}, {test['subjects']} subjects, {p})"
-        )
+        shown.append(f"{test['a']} - {test['b']}: {test['difference']:+.4g} ({main}, {test['subjects']} subjects, {p})")
     return "\n".join(shown)

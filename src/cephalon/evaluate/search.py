@@ -80,7 +80,12 @@ def _starts(surface: Surface, x: FloatArray) -> list[tuple[str, Similarity]]:
     starts = [("as it stands", Similarity(scale=1.0, rotation=np.eye(3), translation=np.zeros(3)))]
     anchors = [("middle on middle", middle)]
     for axis, sign in product(range(3), (1, -1)):
-        anchors.append((f"scan at the prediction's {'+' if sign > 0 else '-'}{'xyz'[axis]} side", middle + sign * 0.6 * half * np.eye(3)[axis]))
+        anchors.append(
+            (
+                f"scan at the prediction's {'+' if sign > 0 else '-'}{'xyz'[axis]} side",
+                middle + sign * 0.6 * half * np.eye(3)[axis],
+            )
+        )
     for number, rotation in enumerate(_cube()):
         turn = "unturned" if number == 0 else f"turn {number} of the cube"
         for name, anchor in anchors:

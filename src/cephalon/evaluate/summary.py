@@ -135,7 +135,9 @@ class SubjectPools:
         """Return the number of subjects."""
         return len(self._counts)
 
-    def intervals(self, *, rng: np.random.Generator, level: float = 0.95, draws: int = _DRAWS) -> dict[str, list[float]]:
+    def intervals(
+        self, *, rng: np.random.Generator, level: float = 0.95, draws: int = _DRAWS
+    ) -> dict[str, list[float]]:
         """Return percentile-bootstrap intervals of the pooled median, mean and standard deviation, mm.
 
         Subjects, not images or vertices, are drawn with replacement: those of one person are not independent. With

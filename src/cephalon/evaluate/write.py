@@ -41,9 +41,12 @@ def write_study(
     setting: Setting | None = None,
     own: OwnReader | None = None,
     above_out: Callable[[str], None],
-) -> None:
-    """Write the three files and print the table."""
+    finish: Callable[[dict[str, Any]], None] | None = None,
+) -> dict[str, Any]:
+    """Write the three files, print the table, return the document; `finish` may add to it first."""
     document = study.document(seed=options.seed, extra=record)
+    if finish is not None:
+        finish(document)
     pictures = [] if setting is None else _pictures(study, items, setting, own)
     with OutputFolder(options.output, force=options.force, marker=MARKER) as out:
         out.write("items.csv", study.table())
@@ -52,8 +55,11 @@ def write_study(
     above_out(text_table(document))
     if study.failures:
         first = study.failures[0]
-        above_out(f"{len(study.failures)} failed, listed in the report; the first: {first['method']}, {first['name']}: {first['reason']}")
+        above_out(
+            f"{len(study.failures)} failed, listed in the report; the first: {first['method']}, {first['name']}: {first['reason']}"
+        )
     above_out(f"wrote {options.output / 'report.html'}, items.csv and {MARKER}")
+    return document
 
 
 def _pictures(study: Study, items: Sequence[Item], setting: Setting, own: OwnReader | None) -> list[Picture]:
@@ -77,7 +83,11 @@ def _pictures(study: Study, items: Sequence[Item], setting: Setting, own: OwnRea
         for method in study.methods:
             try:
                 path = item.predictions.get(method)
-                shape = setting.baseline if method == MEAN_HEAD else path and load_prediction(path, unit=setting.unit, own=own)
+                shape = (
+                    setting.baseline
+                    if method == MEAN_HEAD
+                    else path and load_prediction(path, unit=setting.unit, own=own)
+                )
                 if shape is None:
                     continue
                 found = scan_to_mesh(
