@@ -83,9 +83,9 @@ def add_parser(commands: Any, above: Above) -> None:
         parser.add_argument("--no-baseline", action="store_true", help="no mean head")
         parser.set_defaults(run=lambda options: _batch(options, above))
 
-    from cephalon.evaluate import maps2d_command
+    from cephalon.evaluate.pictures_command import add_parsers
 
-    maps2d_command.add_parsers(kinds, above)
+    add_parsers(kinds, above, _output)
     bench = kinds.add_parser(
         "bench", help="the open synthetic benchmark: Cephalon's own fit on sampled heads, no licence needed"
     )

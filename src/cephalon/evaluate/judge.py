@@ -23,6 +23,7 @@ FloatArray = npt.NDArray[np.float64]
 MEAN_HEAD = "mean head"
 PROTOCOLS = ("now", "stirling", "florence", "bu3dfe", "regions")
 _FIELD_POINTS, _FIELD_REACH_MM, _ASIDE_MM = 600, 20.0, 3.0
+_TOGETHER = 8
 _FACE = ("nose", "mouth", "eyes", "forehead", "cheeks", "chin")
 
 
@@ -92,12 +93,13 @@ class Outcome:
 def jobs(items: Sequence[Item], setting: Setting, own: OwnReader | None = None) -> list[Job]:
     """Return jobs of up to eight neighbouring items with the same scan, so that it is read once for them."""
     found: list[Job] = []
+    key: object = None
     for item in items:
-        last = found[-1].items if found else None
-        if last is not None and len(last) < 8 and (last[0].scan, last[0].scan_landmarks) == (item.scan, item.scan_landmarks):
-            found[-1] = Job(items=(*last, item), setting=setting, own=own)
+        if found and key == (item.scan, item.scan_landmarks) and len(found[-1].items) < _TOGETHER:
+            found[-1] = Job(items=(*found[-1].items, item), setting=setting, own=own)
         else:
             found.append(Job(items=(item,), setting=setting, own=own))
+        key = (item.scan, item.scan_landmarks)
     return found
 
 

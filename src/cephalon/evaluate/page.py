@@ -233,8 +233,8 @@ def _maps(pictures: Sequence[Picture]) -> str:
         for i, (r, g, b) in enumerate(RAMP)
     )
     parts = [
-        '<section id="maps"><h2>Error on the scan</h2><p class="note">From the person\'s right, the front and the left: the items where the '
-        "first method is best, in the middle and worst.</p>"
+        '<section id="maps"><h2>Error on the scan</h2><p class="note">From the person\'s right, the front and the left: items where '
+        "the first method is best, in the middle and worst.</p>"
         '<div class="bar">0 mm <svg class="ramp" viewBox="0 0 340 12" aria-hidden="true"><defs><linearGradient id="ramp">'
         f'{stops}</linearGradient></defs><rect width="340" height="12" rx="6" fill="url(#ramp)"/></svg> {TOP_MM:g} mm and more</div>'
     ]
@@ -282,8 +282,8 @@ def _hidden(document: Mapping[str, Any]) -> str:
             )
         out.append(
             f'<div class="scroll"><table><thead><tr><th>method</th>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-            '<p class="note">Identity ratio: error over the mean head’s; at 1 everybody gets the same face. Shrinkage: size of the predicted '
-            "deviation from the mean head over the true one; below 1 a method stays near the mean.</p>"
+            '<p class="note">Identity ratio: error over the mean head’s; at 1 everybody gets the same face. Shrinkage: size of the '
+            "predicted deviation from the mean head over the true one; below 1 a method stays near the mean.</p>"
         )
     if regions:
         head = "".join(f"<th>{text(r)}</th>" for r in regions)
@@ -345,10 +345,10 @@ def _paired(document: Mapping[str, Any]) -> str:
             f"<td>{test['subjects']}</td></tr>"
         )
     return (
-        f'<section id="paired"><h2>Side by side</h2><p class="note">Difference of {text(FIGURES[main].plain)} by subject, on the subjects that '
-        "both have; 95 % bootstrap interval over subjects; two-sided sign-flip permutation test.</p>"
-        '<div class="scroll"><table><thead><tr><th>methods</th><th>mean difference</th><th>95 % interval</th><th>p</th><th>subjects</th></tr>'
-        f"</thead><tbody>{rows}</tbody></table></div></section>"
+        f'<section id="paired"><h2>Side by side</h2><p class="note">Difference of {text(FIGURES[main].plain)} by subject, where '
+        "both have it; 95 % bootstrap interval over subjects; two-sided sign-flip permutation test.</p>"
+        '<div class="scroll"><table><thead><tr><th>methods</th><th>mean difference</th><th>95 % interval</th><th>p</th><th>subjects</th>'
+        f"</tr></thead><tbody>{rows}</tbody></table></div></section>"
     )
 
 
@@ -363,8 +363,8 @@ def _failures(document: Mapping[str, Any]) -> str:
     )
     rest = f'<p class="note">and {len(failures) - 500} more, in items.csv</p>' if len(failures) > 500 else ""
     return (
-        f'<section id="failures"><h2>Failures ({len(failures)})</h2><p class="note">Counted in no figure above; a method with fewer failures '
-        'was judged on more.</p><div class="scroll"><table class="failed"><thead><tr><th>method</th><th>item</th><th>why</th></tr></thead>'
+        f'<section id="failures"><h2>Failures ({len(failures)})</h2><p class="note">Counted in no figure above; a method with fewer '
+        'failures was judged on more.</p><div class="scroll"><table class="failed"><thead><tr><th>method</th><th>item</th><th>why</th></tr></thead>'
         f"<tbody>{rows}</tbody></table></div>{rest}</section>"
     )
 

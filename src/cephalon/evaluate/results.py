@@ -160,8 +160,9 @@ class Study:
         entry["means"] = {
             name: float(np.nanmean(_column(good, name))) for name in names if np.isfinite(_column(good, name)).any()
         }
-        if self.protocol == "bu3dfe" and "eq9_variance_mm2" in entry["means"]:
-            entry["means"]["eq9_sigma_mm"] = float(np.sqrt(entry["means"]["eq9_variance_mm2"]))
+        for variance, sigma in (("eq9_variance_mm2", "eq9_sigma_mm"), ("variance_px2", "sigma_px")):
+            if variance in entry["means"]:  # sigma over examples is the root of the mean variance
+                entry["means"][sigma] = float(np.sqrt(entry["means"][variance]))
         by_subject = self._by_subject(method)
         entry["main_interval95"] = mean_interval(by_subject, rng=rng)
         entry["main_values"] = sorted(float(row[self.main]) for row in good if self.main in row)

@@ -125,8 +125,8 @@ PROTOCOLS = {
         "Error by region after an alignment of its own and a non-rigid registration, which tells corresponding places.",
         ("regions_mean_mm", "nose_mm", "mouth_mm", "eyes_mm", "forehead_mm", "cheeks_mm", "chin_mm", "mean_mm"),
         "Means over items; the last column is the plain scan-to-mesh mean.",
-        "For each region: rigid alignment by its points, non-rigid ICP of the prediction's part to the scan, error = distance of the rigidly"
-        " aligned vertex to its corresponded place (after REALY, Chai et al. 2022).",
+        "For each region: rigid alignment by its points, non-rigid ICP of the prediction's part to the scan, error = distance of the"
+        " rigidly aligned vertex to its corresponded place (after REALY, Chai et al. 2022).",
         "min over d of Σ wᵢ ‖ vᵢ + dᵢ − cᵢ ‖² + α Σ over edges ‖ dᵢ − dⱼ ‖²",
     ),
     "bench": Words(
