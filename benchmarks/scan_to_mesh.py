@@ -56,7 +56,7 @@ def inputs(seed: int = 0) -> tuple[Shape, Shape]:
     )
     scan = Shape(vertices=points[rows], faces=np.zeros((0, 3), dtype=np.int32), landmarks=landmarks)
     mean = head_shape(model, model.mean)
-    return Shape(vertices=mean.vertices, faces=model.faces[:PREDICTION_FACES], landmarks=mean.landmarks), scan
+    return Shape(vertices=model.mean, faces=model.faces[:PREDICTION_FACES], landmarks=mean.landmarks), scan
 
 
 def peer(prediction: Shape, scan: Shape, *, metrical: bool) -> np.ndarray:

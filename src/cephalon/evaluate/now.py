@@ -177,6 +177,7 @@ def scan_to_mesh(
                 f"the crop around the scan's landmarks holds {len(rows)} vertices: are scan and landmarks in the same "
                 "unit and place?"
             )
+        _check_on_mesh(surface, prediction.landmarks)
         initial, rms = landmark_start(prediction.landmarks, scan.landmarks, metrical=metrical, quirks=quirks)
         points = scan.vertices[rows]
         if refined:
@@ -190,6 +191,14 @@ def scan_to_mesh(
         initial = alignment.scan_from_prediction
     _check_aligned(alignment, initial)
     return ScanToMesh(distance=alignment.distance, rows=rows, alignment=alignment, initial=initial, landmark_rms_mm=rms)
+
+
+def _check_on_mesh(surface: Surface, landmarks: FloatArray) -> None:
+    away = float(np.median(surface.closest(landmarks).distance))
+    if away > _FAR_MM:
+        raise InputError(
+            f"the prediction's landmarks do not lie on its mesh: {away:.0f} mm away (median); are both in the same unit and place?"
+        )
 
 
 def _placed(surface: Surface, points: FloatArray, move: Similarity) -> Alignment:

@@ -364,8 +364,8 @@ def _failures(document: Mapping[str, Any]) -> str:
     rest = f'<p class="note">and {len(failures) - 500} more, in items.csv</p>' if len(failures) > 500 else ""
     return (
         f'<section id="failures"><h2>Failures ({len(failures)})</h2><p class="note">Counted in no figure above; a method with fewer '
-        'failures was judged on more.</p><div class="scroll"><table class="failed"><thead><tr><th>method</th><th>item</th><th>why</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>{rest}</section>"
+        'failures was judged on more.</p><div class="scroll"><table class="failed"><thead><tr><th>method</th><th>item</th><th>why</th></tr>'
+        f"</thead><tbody>{rows}</tbody></table></div>{rest}</section>"
     )
 
 

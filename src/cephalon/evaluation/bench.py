@@ -24,7 +24,7 @@ from cephalon.evaluate.now import scan_to_mesh
 from cephalon.evaluate.results import Study
 from cephalon.evaluate.surface import Surface
 from cephalon.evaluate.write import check_writable, write_study
-from cephalon.evaluation.heads import head_shape
+from cephalon.evaluation.heads import REGIONS, head_shape, region_labels, seen_faces
 from cephalon.evaluation.people import PHOTOS, POINT_SETS, Person, draw_person, observe
 from cephalon.files import read_bytes, write_bytes
 from cephalon.fit import Cues, FitOptions, fit
@@ -92,7 +92,7 @@ def _judged(
 ) -> Outcome:
     truth = head_shape(model, person.vertices)
     prediction = head_shape(model, vertices)
-    dense = np.concatenate([truth.vertices[np.unique(truth.faces)], truth.vertices[truth.faces].mean(axis=1)])
+    dense = np.concatenate([truth.vertices, truth.vertices[truth.faces].mean(axis=1)])
     scan = Shape(vertices=dense, faces=np.zeros((0, 3), dtype=np.int32), landmarks=truth.landmarks)
     surface = Surface(prediction.vertices, prediction.faces)
     free = scan_to_mesh(prediction, scan, metrical=False, surface=surface)
@@ -131,12 +131,10 @@ def _deviation(model: HeadModel, vertices: Float, face: NDArray, places: NDArray
     return (procrustes(vertices[face], model.mean[face]).apply(vertices[places]) - model.mean[places]).reshape(-1)
 
 
-def _regions(model: HeadModel, vertices: Float, truth: Float, face: NDArray) -> dict[str, tuple[float, int]]:
-    shape = head_shape(model, truth)
-    assert shape.labels is not None
+def _regions(model: HeadModel, vertices: Float, truth: Float, face: NDArray[Any]) -> dict[str, tuple[float, int]]:
     distance = np.linalg.norm(procrustes(vertices[face], truth[face]).apply(vertices) - truth, axis=1)
-    seen = np.unique(shape.faces)
-    return hidden.by_region(distance[seen], shape.labels[seen], shape.label_names)
+    seen = np.unique(seen_faces(model))
+    return hidden.by_region(distance[seen], region_labels(model)[seen], REGIONS)
 
 
 def _coverage(model: HeadModel, person: Person, vertices: Float, posterior: Posterior) -> dict[str, float]:

@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # nothing heavy at the top: the command line's help reads this file
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
     from cephalon.evaluate.meshes import Shape
     from cephalon.head import HeadModel
 
 # The parts of a head that a scanner sees, and the regions that its figures are told by; later ones are small.
 _PARTS = ("skin", "left_eye", "right_eye")
-_REGIONS = ("skull", "neck", "ears", "cheeks", "forehead", "chin", "eyes", "nose", "mouth")
+REGIONS = ("skull", "neck", "ears", "cheeks", "forehead", "chin", "eyes", "nose", "mouth")
 _HIDDEN = ("mouth_cavity", "nostrils", "eye_sockets")
 
 
@@ -23,30 +26,44 @@ def mean_head() -> Shape:
     return head_shape(model, model.mean)
 
 
-def head_shape(model: HeadModel, vertices: object) -> Shape:
+def seen_faces(model: HeadModel) -> NDArray[np.int32]:
+    """Return the triangles (t, 3) of a head that a scanner sees: skin without its inner folds, and the eyes."""
+    import numpy as np
+
+    faces = np.concatenate([model.faces[model.parts[name].faces] for name in _PARTS if name in model.parts])
+    inner = np.zeros(len(model.mean), dtype=bool)
+    for name in _HIDDEN:
+        if name in model.regions:
+            inner |= np.asarray(model.regions[name]) > 0.5
+    inner[model.parts["skin"].vertices.stop :] = False
+    return faces[~inner[faces].all(axis=1)]
+
+
+def region_labels(model: HeadModel) -> NDArray[np.int32]:
+    """Return the region (n,) of each vertex of the model, a row of `REGIONS`, -1 for none."""
+    import numpy as np
+
+    labels = np.full(len(model.mean), -1, dtype=np.int32)
+    for number, name in enumerate(REGIONS):
+        if name in model.regions:
+            labels[np.asarray(model.regions[name]) > 0.5] = number
+    return labels
+
+
+def head_shape(model: HeadModel, vertices: ArrayLike) -> Shape:
     """Return what a scanner sees of a head of the model, as a shape that the judge takes; `vertices` (n, 3) mm."""
     import numpy as np
 
     from cephalon.evaluate.meshes import Shape
 
     places = np.asarray(vertices, dtype=np.float64)
-    labels = np.full(len(places), -1, dtype=np.int32)
-    for number, name in enumerate(_REGIONS):
-        if name in model.regions:
-            labels[np.asarray(model.regions[name]) > 0.5] = number
-    faces = np.concatenate([model.faces[model.parts[name].faces] for name in _PARTS if name in model.parts])
-    inner = np.zeros(len(places), dtype=bool)
-    for name in _HIDDEN:
-        if name in model.regions:
-            inner |= np.asarray(model.regions[name]) > 0.5
-    inner[model.parts["skin"].vertices.stop :] = False
-    faces = faces[~inner[faces].all(axis=1)]
+    used, faces = np.unique(seen_faces(model), return_inverse=True)
     return Shape(
-        vertices=places,
-        faces=faces,
+        vertices=places[used],
+        faces=faces.reshape(-1, 3),
         landmarks=model.point_set("now7").positions(places, model.faces),
-        labels=labels,
-        label_names=_REGIONS,
+        labels=region_labels(model)[used],
+        label_names=REGIONS,
     )
 
 
