@@ -42,8 +42,8 @@ class Pool:
     """Distances of many images, pooled; memory stays flat however many there are.
 
     Up to four million values are kept as they are and the median is exact. Beyond, they are counted in classes of
-    1 um and the median interpolated in its class, which with so many values is good to some 1e-6 mm. Mean, standard deviation
-    and count are exact either way.
+    1 um and the median interpolated in its class, which with so many values is good to some 1e-5 mm. Mean, standard
+    deviation and count are exact either way.
     """
 
     def __init__(self, exact_up_to: int = _EXACT_UP_TO) -> None:
