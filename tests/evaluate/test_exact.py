@@ -101,21 +101,21 @@ def slow_refine(prediction, points, start, with_scale):
     def residual(x):
         return point_to_mesh(points, mesh(x), prediction.faces, chunk=256)
 
-    found = least_squares(residual, np.zeros(7 if with_scale else 6), xtol=1e-12, ftol=1e-14, gtol=1e-12, max_nfev=60)
+    found = least_squares(residual, np.zeros(7 if with_scale else 6), xtol=1e-10, ftol=1e-12, gtol=1e-10, max_nfev=40)
     return residual(found.x)
 
 
 @pytest.mark.parametrize("with_scale", [False, True])
 def test_refinement_finds_the_minimum_of_a_general_solver(with_scale):
-    prediction = face(10, 12)
-    points = face(7, 9, seed=3).vertices
+    prediction = face(9, 11)
+    points = face(6, 8, seed=3).vertices
     start = motion([0.01, -0.02, 0.01], [0.5, 1.0, -0.5], 1.01 if with_scale else 1.0)
     fast = refine(Surface(prediction.vertices, prediction.faces), points, start, with_scale=with_scale)
     slow = slow_refine(prediction, points, start, with_scale)
     assert fast.converged
-    # never above scipy's minimum, which stops a little earlier
-    assert 0 <= (slow**2).sum() - (fast.distance**2).sum() + 1e-6 * (slow**2).sum()
-    assert abs(np.median(fast.distance) - np.median(slow)) < 2e-3
+    # never above the general solver's minimum, which stops a little earlier on a function with folds
+    assert (fast.distance**2).sum() <= (slow**2).sum() * (1 + 1e-9)
+    assert np.sqrt((slow**2).mean()) - np.sqrt((fast.distance**2).mean()) < 1e-3
     place = fast.scan_from_prediction
     assert (
         np.abs(fast.distance - point_to_mesh(points, place.apply(prediction.vertices), prediction.faces)).max()

@@ -33,7 +33,7 @@ class Alignment:
     closest : (n, 3) mm closest point, on the moved surface.
     rms_mm : root mean square of the distances that counted (weights, trimming).
     iterations : passes over all points.
-    converged : the last step moved no point by more than 1e-6 mm.
+    converged : the next step would move no point by more than asked for (2e-5 mm).
     start : which start won, in words ("landmarks", or the start of a search).
     """
 
@@ -56,6 +56,7 @@ def refine(
     keep: float = 1.0,
     max_iterations: int = 60,
     coarse: bool = True,
+    settled_mm: float = _SETTLED_MM,
     label: str = "given",
 ) -> Alignment:
     """Minimise the scan-to-mesh distance over the motion of the mesh.
@@ -64,7 +65,7 @@ def refine(
 
     by Newton's method on closest points (see `_kernels.equations_kernel`), damped where the energy would rise, first on
     a few thousand of the points, then on all. The local minimum is that of the official NoW evaluation's minimiser,
-    reached to 1e-6 mm.
+    reached to 2e-5 mm of motion.
 
     Parameters
     ----------
@@ -75,6 +76,7 @@ def refine(
     keep : share of the points that counts, those nearest at each pass (trimmed ICP); 1 counts all.
     max_iterations : of each of both rounds.
     coarse : start on a part of the points; the minimum is the same unless the start lies far away.
+    settled_mm : stop when the next step would move no point by more than this.
     label : kept in the result.
 
     Raises
@@ -94,7 +96,7 @@ def refine(
         place, _, _ = _minimise(task, move, max_iterations, _COARSE_MM, None)
         move, bend = place.move, _bend(task, place)
     task = _Task(surface, x, with_scale, keep, track_mm=_TRACK_MM)
-    place, count, converged = _minimise(task, move, max_iterations, _SETTLED_MM, bend)
+    place, count, converged = _minimise(task, move, max_iterations, settled_mm, bend)
     move, found = place.move, place.found
     back = np.argsort(order, kind="stable")
     counted = max(int(np.ceil(keep * len(x))), 1)

@@ -46,17 +46,21 @@ def search(surface: Surface, points: npt.ArrayLike, *, with_scale: bool, keep: f
     few, more = x[np.sort(shuffled[:_FEW])], x[np.sort(shuffled[:_MORE])]
     ranked = []
     for label, start in _starts(surface, x):
-        found = refine(surface, few, start, with_scale=False, keep=keep, max_iterations=8, label=label)
+        found = refine(surface, few, start, with_scale=False, keep=keep, max_iterations=8, settled_mm=1.0, label=label)
         ranked.append((found.rms_mm, label, found.scan_from_prediction))
     ranked.sort(key=lambda entry: entry[0])
     finals = []
     for _, label, start in _distinct(ranked, few):
-        found = refine(surface, more, start, with_scale=False, keep=keep, label=label)
+        found = refine(surface, more, start, with_scale=False, keep=keep, settled_mm=0.05, label=label)
         if with_scale:
-            found = refine(surface, more, found.scan_from_prediction, with_scale=True, keep=keep, label=label)
+            found = refine(
+                surface, more, found.scan_from_prediction, with_scale=True, keep=keep, settled_mm=0.05, label=label
+            )
         finals.append(found)
     best = min(finals, key=lambda found: found.rms_mm)
-    trimmed = refine(surface, x, best.scan_from_prediction, with_scale=with_scale, keep=keep, label=best.start)
+    trimmed = refine(
+        surface, x, best.scan_from_prediction, with_scale=with_scale, keep=keep, settled_mm=0.05, label=best.start
+    )
     return refine(surface, x, trimmed.scan_from_prediction, with_scale=with_scale, label=best.start)
 
 
