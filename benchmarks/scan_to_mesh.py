@@ -6,7 +6,8 @@ One thread, seeded. The scan is a head drawn from the model, refined to 100,000 
 NoW's crop, with 0.1 mm of noise; the prediction is the mean head's
 skin and eyes, cut to 10,000 triangles. The peer is Gauss-Newton over
 libigl's closest points (extra `evaluate`), from the same landmark start, stopped when no point moves by more than 1e-5 mm.
-Least of the repeats, since other work may share the machine. `--folder` adds one and two processes over a folder of scans,
+CPU seconds, least of the repeats,
+since other work may share the machine. `--folder` adds one and two processes over a folder of scans,
 and the memory of a long run.
 """
 
@@ -93,13 +94,13 @@ def peer(prediction: Shape, scan: Shape, *, metrical: bool) -> np.ndarray:
 
 
 def least(function, repeat: int) -> float:
-    """Least seconds of several runs, after one to warm up."""
+    """Least CPU seconds of several runs, after one to warm up."""
     function()
     times = []
     for _ in range(repeat):
-        start = time.perf_counter()
+        start = time.process_time()
         function()
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
     return min(times)
 
 

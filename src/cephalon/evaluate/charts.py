@@ -11,6 +11,7 @@ COLOURS = ("#8a8f94", "#0d7f77", "#c4692b", "#5b62b5", "#a83a62", "#8a7f1d", "#3
 Line = tuple[str, int, Sequence[float], Sequence[float]]
 
 _WIDTH, _HEIGHT = 640, 400
+_MOST_BARS = 5
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 18, 16, 52
 
 
@@ -69,10 +70,10 @@ def curves(lines: Sequence[Line], *, x_label: str, y_label: str, top: float | No
 
 
 def regions_chart(values: Mapping[str, Mapping[str, float]]) -> str:
-    """Return a bar chart of mean errors (mm) by region, a bar a method; nothing if there are none."""
+    """Return a bar chart of mean errors (mm) by region, a bar a method; nothing if there are none, or more than five methods."""
     names = list(dict.fromkeys(region for entry in values.values() for region in entry))
     methods = [(index, method) for index, method in enumerate(values) if values[method]]
-    if not names or not methods:
+    if not names or not methods or len(methods) > _MOST_BARS:
         return ""
     bar, gap, left, right = max(min(14, 44 // len(methods)), 4), 12, 92, 52
     block = bar * len(methods) + gap

@@ -195,12 +195,21 @@ def _quoted(document: Mapping[str, Any], columns: Sequence[str]) -> str:
     rows = []
     for row in published["rows"]:
         known = dict(zip(published["columns"], row[1:], strict=True))
-        cells = "".join(f"<td>{number(known.get(name), name)}</td>" for name in columns)
+        cells = "".join(f"<td>{_as_printed(known.get(name), published, name)}</td>" for name in columns)
         rows.append(f'<tr class="quoted"><td>{text(row[0])}</td>{cells}<td></td><td></td></tr>')
     return (
         f'<tbody class="quoted"><tr><th colspan="{len(columns) + 3}">Published, for orientation and not measured here: '
         f"{text(published['source'])}. Inputs may differ: no ranking across this line.</th></tr>{''.join(rows)}</tbody>"
     )
+
+
+def _as_printed(value: float | None, published: Mapping[str, Any], name: str) -> str:
+    """Return a quoted number with as many decimals as its column has."""
+    if value is None:
+        return "–"
+    place = published["columns"].index(name) + 1
+    column = [row[place] for row in published["rows"] if row[place] is not None]
+    return f"{value:.{max(len(str(x).partition('.')[2]) for x in column)}f}"
 
 
 def _charts(document: Mapping[str, Any]) -> str:
