@@ -343,10 +343,11 @@ def test_bench_runs_on_a_few_people_and_resumes(run, tmp_path):
     few = ("bench", "--size", "1", "--noise", "2.5", "--resume", "kept")
     code, out, _ = run(*few, "-o", "a")
     assert code == 0
-    assert "five photos, 2.5 % noise" in out
+    assert "five photos, 2.5 %" in out
     record = json.loads((tmp_path / "a/evaluate.json").read_text())
     shares = record["shares_of_the_mean_head"]
-    assert 0 < shares["five photos, 2.5 % noise"]["vertex_mm"] < 1
+    assert 0 < record["methods"]["five photos, 2.5 %"]["hidden"]["identity_ratio"] < 1
+    assert 0 < shares["five photos, 2.5 %"]["vertex_mm"] < 1
     assert run(*few, "-o", "b")[0] == 0
     assert (tmp_path / "a/items.csv").read_bytes() == (tmp_path / "b/items.csv").read_bytes()
     refused(run("bench", "--size", "0"), "--size")

@@ -70,8 +70,8 @@ FIGURES = {
     "jitter_px": Figure("jitter, px", "landmark jitter, px", 4),
     "drift_mm": Figure("drift, mm", "identity drift, mm", 3),
     "p1_metrical_mm": Figure("P1 metrical,<br>mean, mm", "the metrical mean error, mm", 3),
-    "vertex_mm": Figure("face vertex<br>to vertex, mm", "the vertex-to-vertex error of the face, mm", 3),
-    "head_mm": Figure("whole head vertex<br>to vertex, mm", "the vertex-to-vertex error of the head, mm", 3),
+    "vertex_mm": Figure("face,<br>vertices, mm", "the vertex-to-vertex error of the face, mm", 3),
+    "head_mm": Figure("whole head,<br>vertices, mm", "the vertex-to-vertex error of the head, mm", 3),
     "share_of_mean_head": Figure("share of the<br>mean head’s", "the share of the mean head's error", 3),
 }
 

@@ -8,7 +8,7 @@ import io
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ class Task:
 
 def row_name(photos: str, noise: float) -> str:
     """Return the name of a row of the table."""
-    return f"{photos}, {noise:g} % noise"
+    return f"{photos}, {noise:g} %"
 
 
 def judge_person(task: Task) -> list[Outcome]:
@@ -81,7 +81,9 @@ def judge_person(task: Task) -> list[Outcome]:
             posterior = fit([observe(person, shot, noise) for shot in shots], model, OPTIONS, CUES)
             seconds = time.process_time() - start
             vertices = model.vertices(model.code(identity=posterior.identity))
-            outcomes.append(_judged(model, person, row_name(photos, noise), vertices, posterior, seconds))
+            found = _judged(model, person, row_name(photos, noise), vertices, posterior, seconds)
+            ratio = hidden.identity_ratio(found.figures["vertex_mm"], outcomes[0].figures["vertex_mm"])
+            outcomes.append(replace(found, figures={**found.figures, "identity_ratio": ratio}))
     if place is not None:
         write_bytes(place, _packed(outcomes))
     return outcomes
@@ -204,10 +206,12 @@ def bench(options: argparse.Namespace, *, say: Callable[[str], None], out: Calla
         "the people are drawn from the model that is fitted, and their landmarks err as the fit is told: this measures the fit, flatters"
         " whoever uses the same model, and says nothing about photos"
     )
+    alike = _Alike(noises)
     start = shown = time.perf_counter()
     for done, (_, outcomes) in enumerate(batch.run(judge_person, tasks, workers=options.workers), 1):
         for outcome in outcomes:
             study.add(outcome)
+            alike.add(outcome)
         now = time.perf_counter()
         if now - shown > 5:
             shown, rate = now, done / (now - start)
@@ -224,6 +228,7 @@ def bench(options: argparse.Namespace, *, say: Callable[[str], None], out: Calla
     def finish(document: dict[str, Any]) -> None:
         shares = _shares(document)
         document["shares_of_the_mean_head"] = shares
+        document["consistency_of_single_photos"] = alike.figures()
         for method, row in shares.items():
             document["methods"][method]["means"]["share_of_mean_head"] = row["vertex_mm"]
 
@@ -232,6 +237,28 @@ def bench(options: argparse.Namespace, *, say: Callable[[str], None], out: Calla
     for line in _lines(document, noises):
         out(line)
     return 0
+
+
+class _Alike:
+    """Collects what single photos of one person say of it: do different photos give the same head?"""
+
+    _MOST = 100  # people
+
+    def __init__(self, noises: tuple[float, ...]) -> None:
+        singles = [name for name, shots in SETS.items() if len(shots) == 1]
+        self._noise_of = {row_name(name, noise): noise for noise in noises for name in singles}
+        self._predicted: dict[float, dict[str, list[Any]]] = {noise: {} for noise in noises}
+        self._true: dict[str, Any] = {}
+
+    def add(self, outcome: Outcome) -> None:
+        if outcome.method not in self._noise_of or outcome.true is None:
+            return
+        if outcome.subject in self._true or len(self._true) < self._MOST:
+            self._true[outcome.subject] = outcome.true
+            self._predicted[self._noise_of[outcome.method]].setdefault(outcome.subject, []).append(outcome.predicted)
+
+    def figures(self) -> dict[str, dict[str, float] | None]:
+        return {f"{noise:g} %": hidden.consistency(same, self._true) for noise, same in self._predicted.items()}
 
 
 def _noises(words: str) -> tuple[float, ...]:
@@ -288,7 +315,7 @@ def _lines(document: Mapping[str, Any], noises: tuple[float, ...]) -> list[str]:
                 continue
             target = TARGETS.get(noise, {}).get(photos)
             cells = " | ".join(f"{row[k]:.3f}" for k in ("vertex_mm", "mean_mm", "p1_metrical_mm", "head_mm"))
-            lines.append(f"  {name:34} {cells}" + (f"   ({target:.2f})" if target else ""))
+            lines.append(f"  {name:26} {cells}" + (f"   ({target:.2f})" if target else ""))
     lines.append(
         "what averages hide: shrinkage | scale error % (mean, size) | intervals of 50 80 90 95 % hold | CPU s a fit"
     )
@@ -297,7 +324,7 @@ def _lines(document: Mapping[str, Any], noises: tuple[float, ...]) -> list[str]:
         if "coverage" in own:
             held = " ".join(f"{100 * own['coverage'][level]:.0f}" for level in ("50", "80", "90", "95"))
             lines.append(
-                f"  {name:34} {own['shrinkage']:.2f} | {own['scale_error_percent']:+.2f} {own['scale_error_percent_size']:.2f} |"
+                f"  {name:26} {own['shrinkage']:.2f} | {own['scale_error_percent']:+.2f} {own['scale_error_percent_size']:.2f} |"
                 f" {held} | {entry['means']['seconds']:.2f}"
             )
     return lines

@@ -60,7 +60,7 @@ def head_shape(model: HeadModel, vertices: ArrayLike) -> Shape:
     used, faces = np.unique(seen_faces(model), return_inverse=True)
     return Shape(
         vertices=places[used],
-        faces=faces.reshape(-1, 3),
+        faces=faces.reshape(-1, 3).astype(np.int32),
         landmarks=model.point_set("now7").positions(places, model.faces),
         labels=region_labels(model)[used],
         label_names=REGIONS,
