@@ -20,8 +20,8 @@ ROWS = [
     {"observe", "synth"},
     {"fit", "appearance"},
     {"report"},
-    {"reconstruction", "track", "describe"},
-    {"studio"},
+    {"reconstruction", "track", "describe", "evaluate"},
+    {"studio", "evaluation"},
     {"cli"},
 ]
 ROW = {room: row for row, rooms in enumerate(ROWS) for room in rooms}

@@ -132,6 +132,8 @@ def _parser() -> argparse.ArgumentParser:
     info.add_argument("--json", action="store_true")
     info.set_defaults(run=_info)
 
+    _evaluate(commands)
+
     assets = commands.add_parser("assets", help="files that Cephalon uses: list them, or fetch an optional one")
     assets.add_argument("action", choices=["list", "get"])
     assets.add_argument("name", nargs="?", help="for example mediapipe")
@@ -292,6 +294,18 @@ def _info(options: argparse.Namespace) -> int:
         for name, value in found.items():
             _out(f"{name}: {value if not isinstance(value, list) else ', '.join(map(str, value))}")
     return 0
+
+
+def _evaluate(commands: Any) -> None:
+    from cephalon.evaluate.command import Above, add_parser
+    from cephalon.evaluation import mean_head, read_own
+
+    def bench(options: argparse.Namespace) -> int:
+        from cephalon.evaluation.bench import bench
+
+        return bench(options, say=_say, out=_out)
+
+    add_parser(commands, Above(mean_head=mean_head, read_own=read_own, bench=bench, say=_say, out=_out))
 
 
 def _assets(options: argparse.Namespace) -> int:
