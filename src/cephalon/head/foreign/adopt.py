@@ -1,0 +1,481 @@
+"""From a foreign head to a `HeadModel`: everything that it lacks is carried over from our mean head by registration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from cephalon.core import InputError
+from cephalon.geometry import Mesh, SurfacePoints, triangulate, vertex_normals
+from cephalon.head.foreign.closest import Surface
+from cephalon.head.foreign.register import HIDDEN, Registration, register
+from cephalon.head.foreign.source import ForeignHead
+from cephalon.head.link import LinearLink
+from cephalon.head.model import HeadModel, Part
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+EYES = ("left_eye", "right_eye")
+_LEAST_COVERED = 0.25
+_IRIS_RADIUS_MM = 5.85
+_PUPIL_RADIUS_MM = 2.0
+
+
+def adopt(source: ForeignHead, template: HeadModel) -> HeadModel:
+    """Return a foreign head as a `HeadModel` in our head frame (mm; the size is the model's own, nothing is rescaled).
+
+    Our mean head is registered to the foreign mean (see `register`). Then, by closest points between the two:
+
+    - named points and regions are ours, placed on the foreign surface;
+    - joints and skinning weights are the model's own where it has them, else ours; the eyes' joints sit at the centres
+      of the eyeballs;
+    - expressions are the model's own where they are ARKit's, else our 52 shapes carried over;
+    - eyeballs are the model's own; a head that has none gets ours, behind its lids;
+    - `residual_mm`, what the identity space cannot represent, is measured: 60 people of our model, carried to the
+      foreign topology and fitted in its space.
+
+    `meta["registration"]` has the distances; `meta["expressions"]`, `meta["joints"]`, `meta["eyes"]` say whose they are.
+
+    Raises
+    ------
+    InputError
+        If the surface is not a head that our mean head can be registered to.
+    """
+    polygons, parts, kept, order = _parts_in_order(source)
+    vertices = source.vertices[kept]
+    skin = parts["skin"]
+    triangles, _ = triangulate(polygons[skin.polygons])
+    found = register(template, vertices, triangles)
+    if found.covered < _LEAST_COVERED:
+        raise InputError(
+            f"{source.kind}: only {100 * found.covered:.0f} % of a head's skin lies near its mean surface;"
+            " expected a head or a face, +y up and +z out of the face"
+        )
+    turn, origin = _head_frame(template, found)
+    vertices = (vertices - origin) @ turn.T
+    ours = (found.vertices - origin) @ turn.T
+    identity = (source.identity[:, kept] @ turn.T.astype(np.float32)).astype(np.float32)
+    assert source.expression is not None
+    expression = (source.expression[:, kept] @ turn.T.astype(np.float32)).astype(np.float32)
+
+    if not all(name in parts for name in EYES):
+        vertices, polygons, parts, identity, expression = _with_our_eyes(
+            template, ours, vertices, polygons, parts, identity, expression
+        )
+        eyes = "ours, placed by registration"
+    else:
+        eyes = "the model's own"
+    faces, _ = triangulate(polygons)
+    to_ours = _sampled_on(template, ours, vertices, faces, parts)
+    inside = np.isin(kept, source.inside) if source.inside is not None else np.zeros(len(kept), dtype=bool)
+    regions = _regions(template, to_ours, vertices, parts, inside)
+    point_sets, away = _point_sets(template, ours, vertices, faces, parts)
+    joints = _joints(source, template, ours, vertices, faces, parts, to_ours, kept)
+    if not source.arkit:
+        expression = _carried_expressions(template, to_ours, parts)
+        names, whose = template.expression_names, "our 52 shapes, carried over by registration"
+    else:
+        names, whose = source.expression_names, "the model's own, by ARKit's names"
+    for name in EYES:  # gaze is the joints' matter
+        expression[:, parts[name].vertices] = 0.0
+    uv, polygons_uv = _uv(source, order, polygons, parts, vertices)
+    topology = Mesh(
+        vertices=vertices,
+        polygons=polygons,
+        uv=uv,
+        polygons_uv=polygons_uv,
+        groups={name: np.arange(p.polygons.start, p.polygons.stop, dtype=np.int32) for name, p in parts.items()},
+    )
+    flat = np.concatenate([identity, expression]).reshape(len(identity) + len(expression), -1)
+    flat.flags.writeable = False
+    k, n = len(identity), len(vertices)
+    identity, expression = flat[:k].reshape(k, n, 3), flat[k:].reshape(-1, n, 3)
+    rows, columns, values = joints["weights"]
+    basis = np.zeros((len(joints["names"]), k, 3))
+    np.add.at(basis, rows, values[:, None, None] * identity[:, columns].transpose(1, 0, 2))
+    return HeadModel(
+        topology=topology,
+        parts=parts,
+        identity_basis=identity,
+        expression_basis=expression,
+        expression_names=names,
+        residual_mm=_residual(template, to_ours, identity, parts),
+        symmetry=_symmetry(vertices, parts),
+        regions=regions,
+        point_sets=point_sets,
+        joint_names=joints["names"],
+        joint_parents=joints["parents"],
+        joint_weights=(rows, columns, values),
+        skinning_weights=joints["skinning"],
+        link=LinearLink(names=(), mean=np.zeros(0), covariance=np.zeros((0, 0)), cross=np.zeros((k, 0))),
+        meta={
+            "name": source.kind,
+            "licence": source.licence,
+            "obtain": source.obtain,
+            "foreign": True,
+            "registration": found.report(),
+            "points_away_mm": away,
+            "expressions": whose,
+            "joints": joints["whose"],
+            "eyes": eyes,
+            "texture": "its own chart" if source.uv is not None else "none: the model has no texture coordinates",
+            "notes": list(source.notes),
+            "vertices_kept": _ranges(kept),
+        },
+        sha256=source.sha256,
+        _flat=flat,
+        _joint_basis=np.ascontiguousarray(basis.transpose(1, 0, 2)),
+    )
+
+
+def _parts_in_order(source: ForeignHead) -> tuple[NDArray[np.int32], dict[str, Part], Int, Int]:
+    """Sort polygons and vertices by part; drop vertices that no part uses.
+
+    Returns polygons of the kept vertices, the parts, the kept vertices' old numbers, and the polygons' old numbers.
+    """
+    named = dict(source.parts) or {"skin": np.arange(len(source.polygons))}
+    if next(iter(named)) != "skin":
+        raise InputError(f"{source.kind}: its first part is not the skin")
+    new_number = np.full(len(source.vertices), -1, dtype=np.int64)
+    kept: list[Int] = []
+    count = 0
+    spans = []
+    for members in named.values():
+        own = source.polygons[members]
+        used = np.unique(own[own >= 0])
+        fresh = used[new_number[used] < 0]
+        new_number[fresh] = count + np.arange(len(fresh))
+        spans.append(slice(count, count + len(fresh)))
+        count += len(fresh)
+        kept.append(fresh.astype(np.int64))
+    order = np.concatenate([np.asarray(members, dtype=np.int64) for members in named.values()])
+    old = source.polygons[order]
+    polygons = np.where(old >= 0, new_number[old], -1).astype(np.int32)
+    face_starts = np.concatenate([[0], np.cumsum(1 + (polygons[:, 3] >= 0))])
+    parts, start = {}, 0
+    for (name, members), span in zip(named.items(), spans, strict=True):
+        stop = start + len(members)
+        faces = slice(int(face_starts[start]), int(face_starts[stop]))
+        parts[name] = Part(name=name, vertices=span, polygons=slice(start, stop), faces=faces)
+        start = stop
+    return polygons, parts, np.concatenate(kept), order
+
+
+def _head_frame(template: HeadModel, found: Registration) -> tuple[Float, Float]:
+    """Return rotation and origin of our head frame in the foreign one: tragions and orbitalia, as carried over."""
+    at = dict(
+        zip(
+            template.point_set("iso").names,
+            template.point_set("iso").positions(found.vertices, template.faces),
+            strict=True,
+        )
+    )
+    origin = (at["t_l"] + at["t_r"]) / 2
+    x = at["t_l"] - at["t_r"]
+    x /= np.linalg.norm(x)
+    forward = (at["or_l"] + at["or_r"]) / 2 - origin
+    y = np.cross(forward, x)
+    y /= np.linalg.norm(y)
+    return np.stack([x, y, np.cross(x, y)]), origin
+
+
+def _with_our_eyes(
+    template: HeadModel,
+    ours: Float,
+    vertices: Float,
+    polygons: NDArray[np.int32],
+    parts: dict[str, Part],
+    identity: NDArray[np.float32],
+    expression: NDArray[np.float32],
+) -> tuple[Float, NDArray[np.int32], dict[str, Part], NDArray[np.float32], NDArray[np.float32]]:
+    """Put our eyeballs behind the foreign lids; each moves as one with the mean of the skin nearest to it."""
+    from scipy.spatial import KDTree
+
+    skin = vertices[parts["skin"].vertices]
+    tree = KDTree(skin)
+    faces = sum(1 + (polygons[:, 3] >= 0))
+    for name in EYES:
+        if name in parts:
+            continue
+        own = template.parts[name]
+        eye = ours[own.vertices]
+        near = np.unique(np.asarray(tree.query(eye[eye[:, 2] > np.median(eye[:, 2])], k=3)[1]))
+        quads = template.polygons[own.polygons]
+        added = np.where(quads >= 0, quads - own.vertices.start + len(vertices), -1).astype(np.int32)
+        count = 2 * int((added[:, 3] >= 0).sum()) + int((added[:, 3] < 0).sum())
+        parts = {
+            **parts,
+            name: Part(
+                name=name,
+                vertices=slice(len(vertices), len(vertices) + len(eye)),
+                polygons=slice(len(polygons), len(polygons) + len(added)),
+                faces=slice(int(faces), int(faces) + count),
+            ),
+        }
+        faces += count
+        vertices = np.concatenate([vertices, eye])
+        polygons = np.concatenate([polygons, added])
+        move = identity[:, near].mean(axis=1, keepdims=True)
+        identity = np.concatenate([identity, np.repeat(move, len(eye), axis=1)], axis=1)
+        still = np.zeros((len(expression), len(eye), 3), np.float32)
+        expression = np.concatenate([expression, still], axis=1)
+    return vertices, polygons, parts, identity, expression
+
+
+def _sampled_on(
+    template: HeadModel, ours: Float, vertices: Float, faces: NDArray[np.int32], parts: Mapping[str, Part]
+) -> Any:
+    """Return the sparse (n, n_ours) matrix that gives each foreign vertex its place on our head's surface.
+
+    Skin falls on skin and an eyeball on the same eyeball; other parts (teeth, tongue) on the nearest of all.
+    """
+    normals = vertex_normals(vertices, faces)
+    operator = sparse.lil_matrix((len(vertices), len(ours)))
+    whole = None
+    blocks = []
+    for name, part in parts.items():
+        if name in template.parts:
+            own = template.parts[name].faces
+            offset, target = own.start, Surface(ours, template.faces[own])
+        else:
+            whole = whole or Surface(ours, template.faces)
+            offset, target = 0, whole
+        points = vertices[part.vertices]
+        hit = target.closest(points, normals[part.vertices], least_cosine=0.0)
+        corners = template.faces[offset + hit.face]
+        rows = np.repeat(np.arange(part.vertices.start, part.vertices.stop), 3)
+        blocks.append((rows, corners.reshape(-1), hit.barycentric.reshape(-1)))
+    rows, columns, values = (np.concatenate([block[i] for block in blocks]) for i in range(3))
+    del operator
+    return sparse.csr_matrix((values, (rows, columns)), shape=(len(vertices), len(ours)))
+
+
+def _regions(
+    template: HeadModel, to_ours: Any, vertices: Float, parts: Mapping[str, Part], inside: NDArray[np.bool_]
+) -> dict[str, NDArray[np.float32]]:
+    names = list(template.regions)
+    weights = np.clip(to_ours @ np.stack([template.regions[name] for name in names], axis=1), 0, 1)
+    regions = {name: weights[:, i].astype(np.float32) for i, name in enumerate(names)}
+    of_eye = ("sclera", "cornea", "iris", "pupil")
+    for name, weight in regions.items():
+        for part in parts.values():
+            if (part.name in EYES) != (name in of_eye):
+                weight[part.vertices] = 0.0
+    for name in EYES:
+        own = parts[name].vertices
+        angle, radius = _from_axis(vertices[own])
+        across = radius * np.sin(np.minimum(angle, np.pi / 2))
+        front = angle < np.pi / 2
+        regions["iris"][own] = front & (across < _IRIS_RADIUS_MM + 0.2)
+        regions["pupil"][own] = front & (across < _PUPIL_RADIUS_MM)
+        regions["sclera"][own] = ~(front & (across < _IRIS_RADIUS_MM + 0.2))
+    if inside.any():
+        known = np.zeros(len(vertices), dtype=bool)
+        known[: len(inside)] = inside
+        low = vertices[:, 1] < 0
+        for name, here in (("mouth_cavity", known & low), ("eye_sockets", known & ~low)):
+            regions[name][parts["skin"].vertices] = here[parts["skin"].vertices]
+        for name in regions:
+            if name not in (*HIDDEN, *of_eye):
+                regions[name][known] = 0.0
+    for weight in regions.values():
+        weight.flags.writeable = False
+    return regions
+
+
+def _from_axis(eye: Float) -> tuple[Float, float]:
+    """Return each vertex's angle from the optical axis (+z through the ball's centre) and the ball's radius, mm."""
+    centre, radius = ball(eye)
+    away = eye - centre
+    return np.arccos(np.clip(away[:, 2] / np.maximum(np.linalg.norm(away, axis=1), 1e-9), -1, 1)), radius
+
+
+def ball(points: Float) -> tuple[Float, float]:
+    """Return centre (3,) and radius of the sphere closest to points (p, 3) in the algebraic sense."""
+    matrix = np.concatenate([2 * points, np.ones((len(points), 1))], axis=1)
+    solution = np.linalg.lstsq(matrix, (points**2).sum(1), rcond=None)[0]
+    centre = solution[:3]
+    return centre, float(np.sqrt(max(solution[3] + centre @ centre, 1e-6)))
+
+
+def _point_sets(
+    template: HeadModel, ours: Float, vertices: Float, faces: NDArray[np.int32], parts: Mapping[str, Part]
+) -> tuple[dict[str, SurfacePoints], dict[str, float]]:
+    """Place our named points on the foreign surface; return them and, by set, the 95 % distance they had to it."""
+    part_of_face = np.full(len(template.faces), "skin", dtype=object)
+    for name, part in template.parts.items():
+        part_of_face[part.faces] = name if name in parts else "skin"
+    normals = vertex_normals(ours, template.faces)
+    surfaces = {name: Surface(vertices, faces[parts[name].faces]) for name in ("skin", *EYES)}
+    sets, away = {}, {}
+    for name, points in template.point_sets.items():
+        place = points.positions(ours, template.faces)
+        direction = points.positions(normals, template.faces)
+        face_index = np.zeros(len(points), dtype=np.int32)
+        barycentric = np.zeros((len(points), 3))
+        distance = np.zeros(len(points))
+        for part, surface in surfaces.items():
+            here = part_of_face[points.face_index] == part
+            if not here.any():
+                continue
+            target = place[here]
+            if part in EYES:  # two eyeballs of different size: what counts is the direction from the centre
+                centre, radius = ball(vertices[parts[part].vertices])
+                mine, _ = ball(ours[template.parts[part].vertices])
+                target = target - mine
+                target = centre + radius * target / np.linalg.norm(target, axis=1, keepdims=True)
+            hit = surface.closest(target, None if part in EYES else direction[here])
+            face_index[here] = parts[part].faces.start + hit.face
+            barycentric[here] = hit.barycentric
+            distance[here] = hit.distance
+        sets[name] = SurfacePoints(face_index=face_index, barycentric=barycentric, names=points.names)
+        away[name] = round(float(np.percentile(distance, 95)), 3)
+    return sets, away
+
+
+def _joints(
+    source: ForeignHead,
+    template: HeadModel,
+    ours: Float,
+    vertices: Float,
+    faces: NDArray[np.int32],
+    parts: Mapping[str, Part],
+    to_ours: Any,
+    kept: Int,
+) -> dict[str, Any]:
+    """Return names, parents, (rows, columns, values) of joint positions, skinning weights, and whose they are."""
+    own = bool(source.joint_names)
+    extra = len(vertices) - len(kept)
+    if own:
+        names, parents = source.joint_names, np.asarray(source.joint_parents, dtype=np.int32)
+        assert source.joint_operator is not None
+        assert source.skinning_weights is not None
+        operator = sparse.lil_matrix(np.concatenate([source.joint_operator[:, kept], np.zeros((len(names), extra))], 1))
+        skinning = np.concatenate([source.skinning_weights[kept], np.zeros((extra, len(names)), np.float32)])
+    else:
+        names, parents = template.joint_names, template.joint_parents
+        # our skin's vertices as points of the foreign skin: then our joints are sums of foreign vertices
+        skin = template.parts["skin"].vertices
+        surface = Surface(vertices, faces[parts["skin"].faces])
+        hit = surface.closest(ours[skin], vertex_normals(ours, template.faces)[skin])
+        corners = faces[parts["skin"].faces][hit.face]
+        rows = np.repeat(np.arange(skin.start, skin.stop), 3)
+        sampled = sparse.csr_matrix(
+            (hit.barycentric.reshape(-1), (rows, corners.reshape(-1))), shape=(len(ours), len(vertices))
+        )
+        operator = (template.joint_operator @ sampled).tolil()
+        skinning = np.asarray(to_ours @ template.skinning_weights, dtype=np.float32)
+    for name in EYES:
+        if name not in names:
+            continue
+        row, part = names.index(name), parts[name].vertices
+        if not own or extra:
+            operator[row] = 0
+            operator[row, part.start : part.stop] = 1.0 / (part.stop - part.start)
+        skinning[part] = 0.0
+        skinning[part, row] = 1.0
+    total = skinning.sum(axis=1, keepdims=True)
+    found = operator.tocoo()
+    return {
+        "names": tuple(names),
+        "parents": parents,
+        "weights": (found.row.astype(np.int32), found.col.astype(np.int32), found.data.astype(np.float64)),
+        "skinning": skinning / np.where(total > 0, total, 1.0),
+        "whose": "the model's own" if own else "ours, carried over by registration",
+    }
+
+
+def _carried_expressions(template: HeadModel, to_ours: Any, parts: Mapping[str, Part]) -> NDArray[np.float32]:
+    basis = template.expression_basis
+    stacked = basis.transpose(1, 0, 2).reshape(basis.shape[1], -1)
+    moved = np.asarray(to_ours.astype(np.float32) @ stacked, dtype=np.float32)
+    return np.ascontiguousarray(moved.reshape(len(moved), -1, 3).transpose(1, 0, 2))
+
+
+def _uv(
+    source: ForeignHead, order: Int, polygons: NDArray[np.int32], parts: Mapping[str, Part], vertices: Float
+) -> tuple[Float | None, NDArray[np.int32] | None]:
+    """Return the skin's own chart, and for each eyeball the chart our pictures of eyes are painted in.
+
+    That chart is azimuthal about the optical axis: the distance from (0.5, 0.5) is the angle from the axis over 2 pi.
+    """
+    if source.uv is None or source.polygons_uv is None:
+        return None, None
+    uv = [np.asarray(source.uv, dtype=np.float64)]
+    corners = np.full((len(polygons), 4), -1, dtype=np.int32)
+    corners[: len(order)] = source.polygons_uv[order]
+    count = len(uv[0])
+    for name in EYES:
+        part = parts[name]
+        eye = vertices[part.vertices]
+        angle, _ = _from_axis(eye)
+        away = eye - ball(eye)[0]
+        around = np.arctan2(away[:, 1], away[:, 0])
+        uv.append(0.5 + (angle / (2 * np.pi))[:, None] * np.stack([np.cos(around), np.sin(around)], axis=1))
+        own = polygons[part.polygons]
+        corners[part.polygons] = np.where(own >= 0, own - part.vertices.start + count, -1)
+        count += len(eye)
+    return np.concatenate(uv), corners
+
+
+def _symmetry(vertices: Float, parts: Mapping[str, Part]) -> NDArray[np.int32]:
+    """Return for each vertex the one nearest to its mirror image, in the same part or in its twin."""
+    from scipy.spatial import KDTree
+
+    twin = {name: name.replace("left", "right") if "left" in name else name.replace("right", "left") for name in parts}
+    result = np.arange(len(vertices), dtype=np.int32)
+    for name, part in parts.items():
+        other = parts.get(twin[name], part).vertices
+        nearest = KDTree(vertices[other]).query(vertices[part.vertices] * (-1, 1, 1))[1]
+        result[part.vertices] = other.start + np.asarray(nearest)
+    return result
+
+
+def _residual(
+    template: HeadModel, to_ours: Any, identity: NDArray[np.float32], parts: Mapping[str, Part], people: int = 60
+) -> NDArray[np.float32]:
+    """Return (n,) sd per axis, mm, of what the identity space leaves of our model's people."""
+    rng = np.random.default_rng(0)
+    skin = parts["skin"].vertices
+    rows = np.arange(skin.start, skin.stop, max(1, (skin.stop - skin.start) // 2000))
+    k = len(identity)
+    own = identity[:, rows].reshape(k, -1).astype(np.float64)
+    rigid = _rigid_modes(template, to_ours, rows)
+    design = np.concatenate([own, rigid]).T
+    prior = np.concatenate([np.ones(k), np.full(len(rigid), 1e-6)])
+    sigma = 1.0
+    normal = np.linalg.inv(design.T @ design / sigma**2 + np.diag(prior)) @ design.T / sigma**2
+    square = np.zeros(len(rows))
+    for _ in range(people):
+        moved = template.vertices(template.sample(rng=rng)) - template.mean
+        delta = (to_ours[rows] @ moved).reshape(-1)
+        left = delta - design @ (normal @ delta)
+        square += (left.reshape(-1, 3) ** 2).mean(1)
+    known = np.sqrt(square / people + np.asarray(to_ours[rows] @ template.residual_mm) ** 2)
+    from scipy.spatial import KDTree
+
+    place = np.asarray(to_ours @ template.mean)
+    nearest = KDTree(place[rows]).query(place, k=min(4, len(rows)))[1]
+    return known[nearest].mean(axis=1).astype(np.float32)
+
+
+def _rigid_modes(template: HeadModel, to_ours: Any, rows: NDArray[np.intp]) -> Float:
+    """Turns and shifts (6, 3 r): a person of the one model may lie a little differently in the other's frame."""
+    place = np.asarray(to_ours[rows] @ template.mean)
+    turns = [np.cross(axis, place).reshape(-1) / 100 for axis in np.eye(3)]
+    shifts = [np.tile(axis, len(place)) for axis in np.eye(3)]
+    return np.stack([*turns, *shifts])
+
+
+def _ranges(numbers: Int) -> list[list[int]]:
+    """Return numbers as [start, stop) ranges in their order."""
+    if not len(numbers):
+        return []
+    breaks = np.flatnonzero(np.diff(numbers) != 1) + 1
+    starts, stops = np.concatenate([[0], breaks]), np.concatenate([breaks, [len(numbers)]])
+    return [[int(numbers[a]), int(numbers[b - 1]) + 1] for a, b in zip(starts, stops, strict=True)]
