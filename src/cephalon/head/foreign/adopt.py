@@ -34,7 +34,7 @@ def adopt(source: ForeignHead, template: HeadModel) -> HeadModel:
     - named points and regions are ours, placed on the foreign surface;
     - joints and skinning weights are the model's own where it has them, else ours; the eyes' joints sit at the centres
       of the eyeballs;
-    - expressions are the model's own where they are ARKit's, else our 52 shapes carried over;
+    - expressions are the model's own where they are ARKit's, else our 52 shapes, carried over;
     - eyeballs are the model's own; a head that has none gets ours, behind its lids;
     - `residual_mm`, what the identity space cannot represent, is measured: 60 people of our model, carried to the
       foreign topology and fitted in its space.
@@ -76,11 +76,15 @@ def adopt(source: ForeignHead, template: HeadModel) -> HeadModel:
     regions = _regions(template, to_ours, vertices, parts, inside)
     point_sets, away = _point_sets(template, ours, vertices, faces, parts)
     joints = _joints(source, template, ours, vertices, faces, parts, to_ours, kept)
-    if not source.arkit:
-        expression = _carried_expressions(template, to_ours, parts)
-        names, whose = template.expression_names, "our 52 shapes, carried over by registration"
-    else:
-        names, whose = source.expression_names, "the model's own, by ARKit's names"
+    names, whose = template.expression_names, "our 52 shapes, carried over by registration"
+    carried = _carried_expressions(template, to_ours)
+    if source.arkit:
+        missing = [name for name in names if name not in source.expression_names]
+        whose = "the model's own, by ARKit's names" + (f"; ours for {', '.join(missing)}" if missing else "")
+        for i, name in enumerate(names):
+            if name not in missing:
+                carried[i] = expression[source.expression_names.index(name)]
+    expression = carried
     for name in EYES:  # gaze is the joints' matter
         expression[:, parts[name].vertices] = 0.0
     uv, polygons_uv = _uv(source, order, polygons, parts, vertices)
@@ -390,7 +394,7 @@ def _joints(
     }
 
 
-def _carried_expressions(template: HeadModel, to_ours: Any, parts: Mapping[str, Part]) -> NDArray[np.float32]:
+def _carried_expressions(template: HeadModel, to_ours: Any) -> NDArray[np.float32]:
     basis = template.expression_basis
     stacked = basis.transpose(1, 0, 2).reshape(basis.shape[1], -1)
     moved = np.asarray(to_ours.astype(np.float32) @ stacked, dtype=np.float32)
