@@ -98,16 +98,15 @@ def part_looks(
         "lower_teeth": PartLook(image_srgb=tooth_picture(), base_color_linear=white, roughness=0.25),
         "tongue": PartLook(base_color_linear=_tinted((176, 92, 92), white[0]), roughness=0.4),
     }
-    lashes = lash_picture() if "upper_teeth" in model.parts else None  # the picture is painted for our own strips
     for side, iris in zip(("left", "right"), irises, strict=True):
         radius = iris_radius_uv(model, f"{side}_eye")
         image = eye_picture(np.asarray(iris, dtype=np.uint8), radius, white=white[0])
         looks[f"{side}_eye"] = PartLook(image_srgb=image, roughness=0.12, clearcoat=1.0)
         looks[f"{side}_lashes"] = PartLook(
             base_color_linear=(*_linear(_LASH_SRGB), 1.0),
-            image_srgb=lashes,
+            image_srgb=lash_picture(),
             roughness=0.8,
-            alpha_mode="BLEND" if lashes is not None else "OPAQUE",
+            alpha_mode="BLEND",
             double_sided=True,
         )
     return {name: looks.get(name) or _other_look(name, white[0]) for name in model.parts}

@@ -21,7 +21,6 @@ Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 EYES = ("left_eye", "right_eye")
-_LEAST_COVERED = 0.25
 _IRIS_RADIUS_MM = 5.85
 _PUPIL_RADIUS_MM = 2.0
 
@@ -51,10 +50,10 @@ def adopt(source: ForeignHead, template: HeadModel) -> HeadModel:
     skin = parts["skin"]
     triangles, _ = triangulate(polygons[skin.polygons])
     found = register(template, vertices, triangles)
-    if found.covered < _LEAST_COVERED:
+    if not found.is_head:
         raise InputError(
-            f"{source.kind}: only {100 * found.covered:.0f} % of a head's skin lies near its mean surface;"
-            " expected a head or a face, +y up and +z out of the face"
+            f"{source.kind}: {100 * found.covered:.0f} % of a head's skin lies near its mean surface, {found.span_mm:.1f} mm"
+            " from it; expected a head or a face, +y up and +z out of the face"
         )
     turn, origin = _head_frame(template, found)
     vertices = (vertices - origin) @ turn.T
@@ -129,6 +128,7 @@ def adopt(source: ForeignHead, template: HeadModel) -> HeadModel:
             "eyes": eyes,
             "texture": "its own chart" if source.uv is not None else "none: the model has no texture coordinates",
             "notes": list(source.notes),
+            "not_measured": _not_measured(template, ours, found),
             "vertices_kept": _ranges(kept),
         },
         sha256=source.sha256,
@@ -340,6 +340,23 @@ def _point_sets(
         sets[name] = SurfacePoints(face_index=face_index, barycentric=barycentric, names=points.names)
         away[name] = round(float(np.percentile(distance, 95)), 3)
     return sets, away
+
+
+def _not_measured(template: HeadModel, ours: Float, found: Registration) -> list[str]:
+    """Return the measures that need skin which the foreign surface does not have (a face alone has no crown)."""
+    from cephalon.head.anatomy import anatomy_of
+    from cephalon.head.measures import MEASURES
+
+    bare = np.zeros(len(ours), dtype=bool)
+    bare[found.used[found.distance_mm > 5.0]] = True
+    anatomy = anatomy_of(template)
+    missing = []
+    for name, each in MEASURES.items():
+        derivative = each.function(ours, anatomy).derivative()
+        strength = np.abs(derivative.gradient).sum(axis=1)
+        if (bare[derivative.vertices] & (strength > 0.02)).any():
+            missing.append(name)
+    return missing
 
 
 def _joints(

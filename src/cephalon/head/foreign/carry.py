@@ -63,8 +63,11 @@ def carry_surface(vertices: Float, faces: NDArray[np.int32], target: HeadModel) 
     """
     vertices = np.asarray(vertices, dtype=np.float64)
     found = register(target, vertices, faces)
-    if found.covered < 0.25:
-        raise InputError(f"only {100 * found.covered:.0f} % of the model's skin finds a surface here: is this a head?")
+    if not found.is_head:
+        raise InputError(
+            f"{100 * found.covered:.0f} % of the model's skin finds a surface here, at {found.span_mm:.1f} mm: not a head"
+            " with +y up and +z out of the face"
+        )
     z, pose = _closest_code(target, found.vertices, found.used, found.distance_mm)
     fitted = pose.apply(target.vertices(HeadCode(identity=z)))
     surface = Surface(vertices, faces)

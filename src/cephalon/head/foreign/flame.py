@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 
 from cephalon.core import InputError
 from cephalon.head.foreign.pickled import Record
-from cephalon.head.foreign.source import ForeignHead, outward, triangles_as_polygons
+from cephalon.head.foreign.source import ForeignHead, outward, parts_by_piece, triangles_as_polygons
 
 _KEYS = {"v_template", "shapedirs", "f", "J_regressor", "weights"}
 _IDENTITIES = 300
 _JOINTS = ("root", "neck", "jaw", "left_eye", "right_eye")
 _PARENTS = (-1, 0, 1, 1, 1)
-_SKIN, _LEFT, _RIGHT = 3931, 4477, 5023  # vertices: head, then left and right eyeball
 _LICENCE = (
     "FLAME: by the Max Planck Society; FLAME 2023 Open is CC BY 4.0, the other versions are for non-commercial research"
 )
@@ -52,14 +51,6 @@ def read(values: dict[str, Any], sha256: str) -> ForeignHead:
         )
     identities = _IDENTITIES if shapes.shape[2] > _IDENTITIES else shapes.shape[2]
     polygons = outward(vertices, triangles_as_polygons(faces))
-    parts = {}
-    if n == _RIGHT:
-        first = faces.min(axis=1)
-        parts = {
-            "skin": np.flatnonzero(first < _SKIN),
-            "left_eye": np.flatnonzero((first >= _SKIN) & (first < _LEFT)),
-            "right_eye": np.flatnonzero(first >= _LEFT),
-        }
     identity = 1000.0 * np.moveaxis(shapes[:, :, :identities], 2, 0)
     return ForeignHead(
         kind="FLAME",
@@ -67,7 +58,7 @@ def read(values: dict[str, Any], sha256: str) -> ForeignHead:
         obtain=_OBTAIN,
         vertices=vertices,
         polygons=polygons,
-        parts=parts,
+        parts=parts_by_piece(polygons, weights, _JOINTS),
         identity=np.ascontiguousarray(identity, dtype=np.float32),
         joint_names=_JOINTS,
         joint_parents=np.array(_PARENTS, dtype=np.int32),

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cephalon.core import InputError
-from cephalon.head.foreign.source import ForeignHead, outward, triangles_as_polygons
+from cephalon.head.foreign.source import ForeignHead, outward, parts_by_piece, triangles_as_polygons
 
 _KEYS = {"template_vertex_positions", "vertex_identity_basis", "skinning_weights", "joint_names"}
 _MM = 1000.0
@@ -50,7 +50,7 @@ def read(arrays: dict[str, NDArray[Any]], sha256: str) -> ForeignHead:
     parents = np.where(parents == np.arange(len(parents)), -1, parents)
     if len(parents) != len(names) or (parents >= np.arange(len(parents))).any():
         raise InputError("GNM: joint_parent_indices do not name an earlier joint each")
-    parts, inside = _parts(polygons, weights, names, arrays, n)
+    parts, inside = _parts(polygons, weights, names, arrays)
     return ForeignHead(
         kind="GNM Head",
         licence=_LICENCE,
@@ -129,43 +129,14 @@ def _regressor(
 
 
 def _parts(
-    polygons: NDArray[np.int32],
-    weights: NDArray[np.float32],
-    names: tuple[str, ...],
-    arrays: dict[str, NDArray[Any]],
-    n: int,
+    polygons: NDArray[np.int32], weights: NDArray[np.float32], names: tuple[str, ...], arrays: dict[str, NDArray[Any]]
 ) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.int64] | None]:
-    """Cut the mesh into connected pieces: the largest is the skin; those that turn with an eye are that eyeball."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    sides = np.concatenate([polygons[:, [0, 1]], polygons[:, [1, 2]], polygons[:, [2, 0]]])
-    quads = polygons[polygons[:, 3] >= 0]
-    sides = np.concatenate([sides, quads[:, [2, 3]]])
-    _, piece = connected_components(coo_array((np.ones(len(sides)), sides.T), shape=(n, n)), directed=False)
-    of_polygon = piece[polygons[:, 0]]
-    sizes = np.bincount(of_polygon)
-    skin = int(sizes.argmax())
-    groups = {str(name): row for name, row in zip(arrays.get("vertex_group_names", ()), arrays.get("vertex_groups", ()))}
-    transparent = np.zeros(n, dtype=bool)
-    for name, row in groups.items():  # the cornea is a clear shell in front of the iris
-        if "cornea" in name.lower() and np.shape(row) == (n,):
-            transparent |= np.asarray(row) > 0.5
-    parts: dict[str, list[NDArray[np.int64]]] = {"skin": [np.flatnonzero(of_polygon == skin)]}
-    for number in np.flatnonzero(sizes):
-        if number == skin:
-            continue
-        members = np.flatnonzero(of_polygon == number)
-        used = np.unique(polygons[members][polygons[members] >= 0])
-        name = "inner_parts"
-        for eye in ("left_eye", "right_eye"):
-            if eye in names and weights[names.index(eye), used].mean() > 0.5:
-                name = "films" if transparent[used].mean() > 0.5 else eye
-        parts.setdefault(name, []).append(members)
-    parts.pop("films", None)
-    inside = None
-    for name, row in groups.items():
-        if "mouth_sock" in name.lower() or "mouth_bag" in name.lower():
-            inside = np.flatnonzero(np.asarray(row) > 0.5)
-    order = ("skin", "left_eye", "right_eye", "inner_parts")
-    return {name: np.concatenate(parts[name]) for name in order if name in parts}, inside
+    """Cut the mesh into its pieces, and find what lies inside the mouth by the groups' names."""
+    n = weights.shape[1]
+    rows = zip(arrays.get("vertex_group_names", ()), arrays.get("vertex_groups", ()), strict=False)
+    groups = {str(name).lower(): np.asarray(row) > 0.5 for name, row in rows if np.shape(row) == (n,)}
+    clear = np.zeros(n, dtype=bool)
+    for name, members in groups.items():  # the cornea is a clear shell in front of the iris
+        clear |= members & ("cornea" in name)
+    inside = [np.flatnonzero(members) for name, members in groups.items() if "mouth_sock" in name or "mouth_bag" in name]
+    return parts_by_piece(polygons, weights.T, names, clear), inside[0] if inside else None

@@ -26,7 +26,7 @@ _MAX_OBJ_BYTES = 64 * 2**20
 _LICENCE = "ICT-FaceKit: MIT licence, (c) 2020 USC Institute for Creative Technologies"
 _OBTAIN = "https://github.com/ICT-VGL/ICT-FaceKit"
 # Polygon ranges of the published mesh ("Full model" table of its README). Lacrimal fluid, eye blend and eye occlusion
-# are films for a renderer's shading: they are left out, as they hide the eye.
+# are films for a renderer's shading, lashes are cards that need the authors' picture of hairs: they are left out.
 _POLYGONS = 26384
 _PARTS = {
     "skin": (0, 14034),
@@ -34,8 +34,6 @@ _PARTS = {
     "right_eye": (23094, 24692),
     "gums_and_tongue": (14034, 17006),
     "teeth": (17006, 21496),
-    "left_lashes": (25304, 25844),
-    "right_lashes": (25844, 26384),
 }
 _INSIDE = (11248, 14062)  # vertices of the mouth's and the eyes' sockets
 _BOTH = {"browInnerUp": ("browInnerUp_L", "browInnerUp_R"), "cheekPuff": ("cheekPuff_L", "cheekPuff_R")}
@@ -145,7 +143,7 @@ def _head(
         notes=(
             *notes,
             "centimetres, taken as shipped: its mean head is about 4 % larger than ours",
-            "films over the eyes (lacrimal fluid, blend, occlusion) are left out",
+            "films over the eyes (lacrimal fluid, blend, occlusion) and lashes are left out",
             "a person is neutral + identities x N(0, 1), as its own sampling script does",
         ),
     )

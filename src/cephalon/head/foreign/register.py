@@ -25,6 +25,8 @@ HIDDEN = ("mouth_cavity", "eye_sockets", "nostrils")
 _SPAN_STEPS = ((25.0, 3.0), (15.0, 2.0), (10.0, 1.5), (8.0, 1.0), (6.0, 1.0), (5.0, 0.8), (5.0, 0.8), (4.0, 0.7))
 _FREE_STEPS = (30.0, 10.0, 4.0, 2.0, 1.0, 0.6, 0.6)
 _SIZE_SIGMA = 0.08
+_LEAST_COVERED = 0.25
+_MOST_SPAN_MM = 4.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,6 +40,7 @@ class Registration:
     distance_mm : (m,) from each of our visible skin vertices to the other surface, infinite where it has none near.
     used : (m,) rows of those vertices.
     covered : share of them within 5 mm of the other surface.
+    span_mm : median distance that the span step left, before the free one: how much of a head the surface is.
     """
 
     vertices: Float
@@ -47,12 +50,18 @@ class Registration:
     distance_mm: Float
     used: NDArray[np.intp]
     covered: float
+    span_mm: float
 
     def report(self) -> dict[str, float]:
         """Return median and 95 % distance (mm) over what is covered, and the covered share."""
         near = self.distance_mm[self.distance_mm < 5.0]
         median, far = np.percentile(near, (50, 95)) if len(near) else (np.inf, np.inf)
         return {"median_mm": float(median), "percentile95_mm": float(far), "covered": float(self.covered)}
+
+    @property
+    def is_head(self) -> bool:
+        """Whether the other surface is a head: our span comes near it, and it covers a face at least."""
+        return self.covered >= _LEAST_COVERED and self.span_mm <= _MOST_SPAN_MM
 
 
 def register(model: HeadModel, vertices: Float, faces: NDArray[np.int32]) -> Registration:
@@ -69,6 +78,7 @@ def register(model: HeadModel, vertices: Float, faces: NDArray[np.int32]) -> Reg
     used = np.flatnonzero(~hidden)
     shape, rotation, translation, scale = _in_span(model, surface, used, *_rigid_start(model, surface))
     start = scale * shape @ rotation.T + translation
+    span_mm = float(np.median(surface.closest(start[used]).distance))
     moved_skin = _free(model, surface, start, used)
     result = _with_parts(model, start, moved_skin)
     normals = vertex_normals(result, model.faces[skin.faces])
@@ -83,6 +93,7 @@ def register(model: HeadModel, vertices: Float, faces: NDArray[np.int32]) -> Reg
         distance_mm=distance,
         used=used,
         covered=float((distance < 5.0).mean()),
+        span_mm=span_mm,
     )
 
 
@@ -177,7 +188,7 @@ def _in_span(
 def _free(model: HeadModel, surface: Surface, start: Float, used: NDArray[np.intp]) -> Float:
     """Return the skin (s, 3) after free displacements: point-to-plane plus a little point-to-point."""
     from scipy import sparse
-    from scipy.sparse.linalg import splu
+    from scipy.sparse.linalg import LinearOperator, cg
 
     skin = model.parts["skin"]
     count = skin.vertices.stop
@@ -188,7 +199,7 @@ def _free(model: HeadModel, surface: Surface, start: Float, used: NDArray[np.int
         (np.concatenate([ones, -ones]), (np.tile(np.arange(len(pairs)), 2), pairs.T.reshape(-1))),
         shape=(len(pairs), count),
     ).tocsr()
-    stiff = sparse.kron(incidence.T @ incidence, sparse.eye(3)).tocsc()
+    stiff = sparse.kron(incidence.T @ incidence, sparse.eye(3)).tocsr()
     rest = start[:count]
     moved = rest.copy()
     for stiffness in _FREE_STEPS:
@@ -205,9 +216,12 @@ def _free(model: HeadModel, surface: Surface, start: Float, used: NDArray[np.int
         data = sparse.coo_matrix((blocks.reshape(-1), (row, column)), shape=(3 * count, 3 * count))
         wanted = np.zeros((count, 3))
         wanted[used] = np.einsum("pij,pj->pi", blocks, hit.position - rest[used])
-        matrix = (data + stiffness * stiff + 1e-6 * sparse.eye(3 * count)).tocsc()
+        matrix = (data + stiffness * stiff + 1e-6 * sparse.eye(3 * count)).tocsr()
         right = wanted.reshape(-1)
-        moved = rest + splu(matrix, permc_spec="MMD_AT_PLUS_A").solve(right).reshape(-1, 3)
+        by_diagonal = 1.0 / matrix.diagonal()
+        jacobi = LinearOperator(matrix.shape, matvec=lambda x, d=by_diagonal: d * x)
+        solution, _ = cg(matrix, right, x0=(moved - rest).reshape(-1), rtol=1e-5, maxiter=400, M=jacobi)
+        moved = rest + solution.reshape(-1, 3)
     return moved
 
 

@@ -110,3 +110,39 @@ def outward(vertices: Float, polygons: NDArray[np.int32]) -> NDArray[np.int32]:
     flipped[quad] = polygons[quad][:, ::-1]
     flipped[~quad, :3] = polygons[~quad][:, [0, 2, 1]]
     return flipped
+
+
+def parts_by_piece(
+    polygons: NDArray[np.int32],
+    skinning_weights: NDArray[np.float32],
+    joint_names: tuple[str, ...],
+    clear: NDArray[np.bool_] | None = None,
+) -> dict[str, NDArray[np.int64]]:
+    """Cut a mesh into connected pieces: the largest is the skin; those that turn with an eye's joint are that eyeball.
+
+    Other pieces (teeth, tongue) become "inner_parts". Pieces made of `clear` vertices (n,) are left out.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n = len(skinning_weights)
+    quads = polygons[polygons[:, 3] >= 0]
+    sides = np.concatenate([polygons[:, [0, 1]], polygons[:, [1, 2]], quads[:, [2, 3]]])
+    _, piece = connected_components(coo_array((np.ones(len(sides)), sides.T), shape=(n, n)), directed=False)
+    of_polygon = piece[polygons[:, 0]]
+    sizes = np.bincount(of_polygon)
+    skin = int(sizes.argmax())
+    found: dict[str, list[NDArray[np.int64]]] = {"skin": [np.flatnonzero(of_polygon == skin)]}
+    for number in np.flatnonzero(sizes):
+        members = np.flatnonzero(of_polygon == number)
+        own = polygons[members]
+        used = np.unique(own[own >= 0])
+        if number == skin or (clear is not None and clear[used].mean() > 0.5):
+            continue
+        name = "inner_parts"
+        for eye in ("left_eye", "right_eye"):
+            if eye in joint_names and skinning_weights[used, joint_names.index(eye)].mean() > 0.5:
+                name = eye
+        found.setdefault(name, []).append(members)
+    order = ("skin", "left_eye", "right_eye", "inner_parts")
+    return {name: np.concatenate(found[name]) for name in order if name in found}
