@@ -52,8 +52,8 @@ def adopt(source: ForeignHead, template: HeadModel) -> HeadModel:
     found = register(template, vertices, triangles)
     if not found.is_head:
         raise InputError(
-            f"{source.kind}: {100 * found.covered:.0f} % of a head's skin lies near its mean surface, {found.span_mm:.1f} mm"
-            " from it; expected a head or a face, +y up and +z out of the face"
+            f"{source.kind}: its mean surface is no head ({100 * found.covered:.0f} % of a head's skin lies near it, as a"
+            f" person {found.identity_rms:.1f} times as strange as usual); expected a head or a face, +y up and +z out of the face"
         )
     turn, origin = _head_frame(template, found)
     vertices = (vertices - origin) @ turn.T

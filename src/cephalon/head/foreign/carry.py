@@ -65,8 +65,8 @@ def carry_surface(vertices: Float, faces: NDArray[np.int32], target: HeadModel) 
     found = register(target, vertices, faces)
     if not found.is_head:
         raise InputError(
-            f"{100 * found.covered:.0f} % of the model's skin finds a surface here, at {found.span_mm:.1f} mm: not a head"
-            " with +y up and +z out of the face"
+            f"this surface is no head with +y up and +z out of the face ({100 * found.covered:.0f} % of the model's skin"
+            f" lies near it, as a person {found.identity_rms:.1f} times as strange as usual)"
         )
     z, pose = _closest_code(target, found.vertices, found.used, found.distance_mm)
     fitted = pose.apply(target.vertices(HeadCode(identity=z)))

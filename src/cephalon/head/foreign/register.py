@@ -26,7 +26,7 @@ _SPAN_STEPS = ((25.0, 3.0), (15.0, 2.0), (10.0, 1.5), (8.0, 1.0), (6.0, 1.0), (5
 _FREE_STEPS = (30.0, 10.0, 4.0, 2.0, 1.0, 0.6, 0.6)
 _SIZE_SIGMA = 0.08
 _LEAST_COVERED = 0.25
-_MOST_SPAN_MM = 4.0
+_MOST_IDENTITY_RMS = 2.3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,7 +40,7 @@ class Registration:
     distance_mm : (m,) from each of our visible skin vertices to the other surface, infinite where it has none near.
     used : (m,) rows of those vertices.
     covered : share of them within 5 mm of the other surface.
-    span_mm : median distance that the span step left, before the free one: how much of a head the surface is.
+    identity_rms : root mean square of our identity coefficients in the span step: 1 for a usual person of our prior.
     """
 
     vertices: Float
@@ -50,7 +50,7 @@ class Registration:
     distance_mm: Float
     used: NDArray[np.intp]
     covered: float
-    span_mm: float
+    identity_rms: float
 
     def report(self) -> dict[str, float]:
         """Return median and 95 % distance (mm) over what is covered, and the covered share."""
@@ -60,8 +60,8 @@ class Registration:
 
     @property
     def is_head(self) -> bool:
-        """Whether the other surface is a head: our span comes near it, and it covers a face at least."""
-        return self.covered >= _LEAST_COVERED and self.span_mm <= _MOST_SPAN_MM
+        """Whether the other surface is a head: a person not too strange comes near it, and it covers a face at least."""
+        return self.covered >= _LEAST_COVERED and self.identity_rms <= _MOST_IDENTITY_RMS
 
 
 def register(model: HeadModel, vertices: Float, faces: NDArray[np.int32]) -> Registration:
@@ -76,9 +76,9 @@ def register(model: HeadModel, vertices: Float, faces: NDArray[np.int32]) -> Reg
     skin = model.parts["skin"]
     hidden = np.max([model.regions[name] for name in HIDDEN], axis=0)[skin.vertices] > 0.3
     used = np.flatnonzero(~hidden)
-    shape, rotation, translation, scale = _in_span(model, surface, used, *_rigid_start(model, surface))
+    z, rotation, translation, scale = _in_span(model, surface, used, *_rigid_start(model, surface))
+    shape = model.mean + np.tensordot(z, model.identity_basis[: len(z)].astype(np.float64), axes=1)
     start = scale * shape @ rotation.T + translation
-    span_mm = float(np.median(surface.closest(start[used]).distance))
     moved_skin = _free(model, surface, start, used)
     result = _with_parts(model, start, moved_skin)
     normals = vertex_normals(result, model.faces[skin.faces])
@@ -93,7 +93,7 @@ def register(model: HeadModel, vertices: Float, faces: NDArray[np.int32]) -> Reg
         distance_mm=distance,
         used=used,
         covered=float((distance < 5.0).mean()),
-        span_mm=span_mm,
+        identity_rms=float(np.sqrt(np.mean(z**2))),
     )
 
 
@@ -140,7 +140,7 @@ def _in_span(
     translation: Float,
     scale: float,
 ) -> tuple[Float, Float, Float, float]:
-    """Fit identity, pose and size; return the shape (n, 3) in our frame, and pose and size."""
+    """Fit identity, pose and size; return the coefficients, and pose and size."""
     k = min(model.identity_count, 100)
     z = np.zeros(k)
     chosen = used[:: max(1, len(used) // 1800)]
@@ -182,7 +182,7 @@ def _in_span(
             rotation = turned @ rotation
             translation = translation + step[k + 3 : k + 6]
             scale = float(np.clip(scale + step[-1], 0.6, 1.6))
-    return model.mean + np.tensordot(z, basis, axes=1), rotation, translation, scale
+    return z, rotation, translation, scale
 
 
 def _free(model: HeadModel, surface: Surface, start: Float, used: NDArray[np.intp]) -> Float:
