@@ -20,7 +20,7 @@ ROWS = [
     {"observe", "synth"},
     {"fit", "appearance"},
     {"report"},
-    {"reconstruction", "track", "describe"},
+    {"reconstruction", "track", "describe", "convert"},
     {"studio"},
     {"cli"},
 ]

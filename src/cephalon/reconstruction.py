@@ -127,10 +127,12 @@ def reconstruct(
     )
 
 
-def save(head: Head, folder: str | Path, *, force: bool = False, report: bool = True) -> dict[str, float]:
+def save(
+    head: Head, folder: str | Path, *, force: bool = False, report: bool = True, also: Sequence[str] = ()
+) -> dict[str, float]:
     """Write everything a head has to a folder: the files of `Head.save`, the overlays and `report.html`.
 
-    Nothing is left half-written: files appear when all of them are complete.
+    Nothing is left half-written: files appear when all of them are complete. `also` names further formats (`Head.save`).
 
     Returns
     -------
@@ -147,7 +149,7 @@ def save(head: Head, folder: str | Path, *, force: bool = False, report: bool = 
     timings: dict[str, float] = {}
     with OutputFolder(folder, force=force) as out:
         with _timed(timings, "files"):
-            glb = head.write_files(out)
+            glb = head.write_files(out, also=also)
         if report:
             with _timed(timings, "report"):
                 write_head_report(head, out, glb=glb)
