@@ -28,7 +28,7 @@ def test_format_of_a_path() -> None:
         format_of("x.fbx")
     with pytest.raises(InputError, match="got no extension"):
         format_of("x")
-    with pytest.raises(InputError, match=r"\.glb, \.obj, \.ply, got \.png"):
+    with pytest.raises(InputError, match=r"\.glb, \.obj, \.ply, \.stl, \.usdz, got \.png"):
         format_of("x.png", kind="mesh")
 
 

@@ -202,7 +202,7 @@ def _material(stage: Any, path: Any, material: GltfMaterial, folder: Path) -> An
         reader.CreateOutput("result", Sdf.ValueTypeNames.Float2)
         texture = UsdShade.Shader.Define(stage, path.AppendChild("Picture"))
         texture.CreateIdAttr("UsdUVTexture")
-        texture.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(Sdf.AssetPath(picture))
+        texture.CreateInput("file", Sdf.ValueTypeNames.Asset).Set(Sdf.AssetPath(f"./{picture}"))
         texture.CreateInput("sourceColorSpace", Sdf.ValueTypeNames.Token).Set("sRGB")
         texture.CreateInput("scale", Sdf.ValueTypeNames.Float4).Set(Gf.Vec4f(red, green, blue, alpha))
         texture.CreateInput("st", Sdf.ValueTypeNames.Float2).ConnectToSource(reader.ConnectableAPI(), "result")

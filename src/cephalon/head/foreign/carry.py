@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cephalon.core import InputError
-from cephalon.geometry import Mesh, procrustes, vertex_normals
+from cephalon.geometry import SurfacePoints, procrustes, vertex_normals
 from cephalon.head.foreign.closest import Surface
-from cephalon.head.foreign.register import register
+from cephalon.head.foreign.register import Anchors, register
 from cephalon.head.model import HeadCode, HeadModel
 
 Float = NDArray[np.float64]
@@ -45,16 +45,38 @@ def carry_head(source: HeadModel, code: HeadCode, target: HeadModel) -> Carried:
     neutral = HeadCode(identity=code.identity)
     skin = source.parts["skin"]
     vertices = source.vertices(neutral)
-    return carry_surface(vertices[skin.vertices], source.faces[skin.faces], target)
+    anchors = _common_points(source, vertices, target)
+    return carry_surface(vertices[skin.vertices], source.faces[skin.faces], target, anchors=anchors)
 
 
-def carry_surface(vertices: Float, faces: NDArray[np.int32], target: HeadModel) -> Carried:
+def _common_points(source: HeadModel, vertices: Float, target: HeadModel) -> Anchors | None:
+    """Return the skin's named points that both models have: they keep lips and lids from sliding."""
+    skin = target.parts["skin"].vertices.stop
+    found = []
+    for name in ("mediapipe478", "iso"):
+        if name in source.point_sets and name in target.point_sets:
+            points = target.point_set(name)
+            on_skin = np.flatnonzero((target.faces[points.face_index] < skin).all(axis=1))
+            found.append((points.take(on_skin), source.point_set(name).positions(vertices, source.faces)[on_skin]))
+    if not found:
+        return None
+    points = SurfacePoints(
+        face_index=np.concatenate([points.face_index for points, _ in found]),
+        barycentric=np.concatenate([points.barycentric for points, _ in found]),
+    )
+    return Anchors(points=points, positions=np.concatenate([places for _, places in found]))
+
+
+def carry_surface(
+    vertices: Float, faces: NDArray[np.int32], target: HeadModel, *, anchors: Anchors | None = None
+) -> Carried:
     """Lay a model's topology on any head's skin by registration; find the model's code that comes closest.
 
     Parameters
     ----------
     vertices, faces : (v, 3) mm and (t, 3), a head's skin, outward; +y roughly up, +z roughly out of the face.
     target : the model whose topology and code are wanted.
+    anchors : points of the target's skin whose places on the given head are known.
 
     Raises
     ------
@@ -62,7 +84,7 @@ def carry_surface(vertices: Float, faces: NDArray[np.int32], target: HeadModel) 
         If the surface is not a head that the model can be registered to.
     """
     vertices = np.asarray(vertices, dtype=np.float64)
-    found = register(target, vertices, faces)
+    found = register(target, vertices, faces, anchors=anchors)
     if not found.is_head:
         raise InputError(
             f"this surface is no head with +y up and +z out of the face ({100 * found.covered:.0f} % of the model's skin"
@@ -105,7 +127,3 @@ def _closest_code(target: HeadModel, placed: Float, used: NDArray[np.intp], dist
         pose = procrustes(target.mean[rows] + np.tensordot(z, basis, axes=1), placed[rows])
     return z, pose
 
-
-def carried_mesh(target: HeadModel, carried: Carried) -> Mesh:
-    """Return the carried head as a mesh with the target's topology."""
-    return target.mesh().with_vertices(carried.vertices)

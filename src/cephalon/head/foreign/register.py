@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cephalon.geometry import edges, procrustes, rotation_from_rotvec, vertex_normals
+from cephalon.geometry import SurfacePoints, edges, procrustes, rotation_from_rotvec, vertex_normals
 from cephalon.head.foreign.closest import Surface
 from cephalon.head.model import HeadModel
 
@@ -25,6 +25,8 @@ HIDDEN = ("mouth_cavity", "eye_sockets", "nostrils")
 _SPAN_STEPS = ((25.0, 3.0), (15.0, 2.0), (10.0, 1.5), (8.0, 1.0), (6.0, 1.0), (5.0, 0.8), (5.0, 0.8), (4.0, 0.7))
 _FREE_STEPS = (30.0, 10.0, 4.0, 2.0, 1.0, 0.6, 0.6)
 _SIZE_SIGMA = 0.08
+_ANCHOR_WEIGHT = 0.25 / 1.5**2
+_FREE_ANCHOR = 0.3
 _LEAST_COVERED = 0.25
 _MOST_IDENTITY_RMS = 2.3
 
@@ -64,22 +66,36 @@ class Registration:
         return self.covered >= _LEAST_COVERED and self.identity_rms <= _MOST_IDENTITY_RMS
 
 
-def register(model: HeadModel, vertices: Float, faces: NDArray[np.int32]) -> Registration:
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Anchors:
+    """Places that are known on both: points of our skin and where they are on the other surface, (p, 3) mm.
+
+    They hold with a sd of 1.5 mm each, tempered by 4, since neighbours err together.
+    """
+
+    points: SurfacePoints
+    positions: Float
+
+
+def register(
+    model: HeadModel, vertices: Float, faces: NDArray[np.int32], *, anchors: Anchors | None = None
+) -> Registration:
     """Register our mean head to a skin surface.
 
     Parameters
     ----------
     model : whose mean, span and named points are used.
     vertices, faces : (v, 3) mm and (t, 3), the other skin, outward; +y roughly up, +z roughly out of the face.
+    anchors : places known on both; without them, surfaces alone are matched, and lips may slide by a few mm.
     """
     surface = Surface(np.asarray(vertices, dtype=np.float64), faces)
     skin = model.parts["skin"]
     hidden = np.max([model.regions[name] for name in HIDDEN], axis=0)[skin.vertices] > 0.3
     used = np.flatnonzero(~hidden)
-    z, rotation, translation, scale = _in_span(model, surface, used, *_rigid_start(model, surface))
+    z, rotation, translation, scale = _in_span(model, surface, used, *_start(model, surface, anchors), anchors)
     shape = model.mean + np.tensordot(z, model.identity_basis[: len(z)].astype(np.float64), axes=1)
     start = scale * shape @ rotation.T + translation
-    moved_skin = _free(model, surface, start, used)
+    moved_skin = _free(model, surface, start, used, anchors)
     result = _with_parts(model, start, moved_skin)
     normals = vertex_normals(result, model.faces[skin.faces])
     hit = surface.closest(result[used], normals[used], least_cosine=0.3)
@@ -95,6 +111,13 @@ def register(model: HeadModel, vertices: Float, faces: NDArray[np.int32]) -> Reg
         covered=float((distance < 5.0).mean()),
         identity_rms=float(np.sqrt(np.mean(z**2))),
     )
+
+
+def _start(model: HeadModel, surface: Surface, anchors: Anchors | None) -> tuple[Float, Float, float]:
+    if anchors is None:
+        return _rigid_start(model, surface)
+    moved = procrustes(anchors.points.positions(model.mean, model.faces), anchors.positions)
+    return moved.rotation, moved.translation, 1.0
 
 
 def _rigid_start(model: HeadModel, surface: Surface) -> tuple[Float, Float, float]:
@@ -139,6 +162,7 @@ def _in_span(
     rotation: Float,
     translation: Float,
     scale: float,
+    anchors: Anchors | None,
 ) -> tuple[Float, Float, Float, float]:
     """Fit identity, pose and size; return the coefficients, and pose and size."""
     k = min(model.identity_count, 100)
@@ -172,6 +196,11 @@ def _in_span(
             # neighbouring vertices err together: 1800 matches are not 1800 measurements
             matrix = jacobian.T @ (jacobian * (0.2 * weight)[:, None])
             right = -jacobian.T @ (0.2 * weight * residual)
+            if anchors is not None:
+                more, error = _at_anchors(model, anchors, shape, basis, rotation, translation, scale)
+                robust = _ANCHOR_WEIGHT / (1 + (error / 6.0) ** 2)
+                matrix += more.T @ (more * robust[:, None])
+                right -= more.T @ (robust * error)
             matrix[np.arange(k), np.arange(k)] += 1.0
             right[:k] -= z
             matrix[-1, -1] += 1 / _SIZE_SIGMA**2
@@ -185,7 +214,23 @@ def _in_span(
     return z, rotation, translation, scale
 
 
-def _free(model: HeadModel, surface: Surface, start: Float, used: NDArray[np.intp]) -> Float:
+def _at_anchors(
+    model: HeadModel, anchors: Anchors, shape: Float, basis: Float, rotation: Float, translation: Float, scale: float
+) -> tuple[Float, Float]:
+    """Return the derivative (3 p, k + 7) of the anchors' places by all unknowns, and how far they are off (3 p,)."""
+    place = anchors.points.positions(shape, model.faces) @ rotation.T
+    error = (scale * place + translation - anchors.positions).reshape(-1)
+    corners = basis[:, model.faces[anchors.points.face_index]]
+    by_identity = scale * np.einsum("pc,kpcd->kpd", anchors.points.barycentric, corners) @ rotation.T
+    eye = np.eye(3)
+    turn = np.stack([np.cross(eye[axis], scale * place) for axis in range(3)], axis=-1)
+    columns = [by_identity.transpose(1, 2, 0), turn, np.broadcast_to(eye, (len(place), 3, 3)), place[..., None]]
+    return np.concatenate(columns, axis=2).reshape(len(error), -1), error
+
+
+def _free(
+    model: HeadModel, surface: Surface, start: Float, used: NDArray[np.intp], anchors: Anchors | None
+) -> Float:
     """Return the skin (s, 3) after free displacements: point-to-plane plus a little point-to-point."""
     from scipy import sparse
     from scipy.sparse.linalg import LinearOperator, cg
@@ -202,6 +247,11 @@ def _free(model: HeadModel, surface: Surface, start: Float, used: NDArray[np.int
     stiff = sparse.kron(incidence.T @ incidence, sparse.eye(3)).tocsr()
     rest = start[:count]
     moved = rest.copy()
+    pull = None
+    if anchors is not None:
+        at = anchors.points.operator(len(model.mean), model.faces)[:, :count]
+        wish = anchors.positions - anchors.points.positions(start, model.faces)
+        pull = (_FREE_ANCHOR * sparse.kron(at.T @ at, sparse.eye(3)), _FREE_ANCHOR * np.asarray(at.T @ wish).reshape(-1))
     for stiffness in _FREE_STEPS:
         normals = vertex_normals(moved, triangles)
         hit = surface.closest(moved[used], normals[used], least_cosine=0.3)
@@ -218,6 +268,8 @@ def _free(model: HeadModel, surface: Surface, start: Float, used: NDArray[np.int
         wanted[used] = np.einsum("pij,pj->pi", blocks, hit.position - rest[used])
         matrix = (data + stiffness * stiff + 1e-6 * sparse.eye(3 * count)).tocsr()
         right = wanted.reshape(-1)
+        if pull is not None:
+            matrix, right = (matrix + pull[0]).tocsr(), right + pull[1]
         by_diagonal = 1.0 / matrix.diagonal()
         jacobi = LinearOperator(matrix.shape, matvec=lambda x, d=by_diagonal: d * x)
         solution, _ = cg(matrix, right, x0=(moved - rest).reshape(-1), rtol=1e-5, maxiter=400, M=jacobi)
