@@ -141,13 +141,20 @@ def _parser() -> argparse.ArgumentParser:
     head.set_defaults(run=_head)
 
     convert = commands.add_parser("convert", help="a head into another format, or into another model's topology")
-    convert.add_argument("input", type=Path, metavar="INPUT", help="a result folder or fit.json, or a .glb, .obj, .ply, .stl")
+    convert.add_argument(
+        "input", type=Path, metavar="INPUT", help="a result folder or fit.json, or a .glb, .obj, .ply, .stl"
+    )
     convert.add_argument("--to", metavar="MODEL", help="carry it to this head model (a path, or cephalon)")
     convert.add_argument("--from", dest="source", metavar="MODEL", help="the head model that a fit.json belongs to")
     convert.add_argument("--unit", choices=["mm", "cm", "m", "in"], help="of a mesh file that does not say its own")
     convert.add_argument("--fitted", action="store_true", help="with --to: write the model's closest person, rigged")
     convert.add_argument(
-        "-o", "--output", type=Path, required=True, metavar="FILE", help=".glb, .obj, .ply, .stl, .usdz, or .json (the code)"
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help=".glb, .obj, .ply, .stl, .usdz, or .json (the code)",
     )
     convert.add_argument("--force", action="store_true", help="write over a file that is there")
     convert.set_defaults(run=_convert)
@@ -245,9 +252,7 @@ class _Probe(Exception):
     pass
 
 
-def _finish(
-    head: Any, options: argparse.Namespace, *, report: bool, as_json: bool, also: Sequence[str] = ()
-) -> int:
+def _finish(head: Any, options: argparse.Namespace, *, report: bool, as_json: bool, also: Sequence[str] = ()) -> int:
     from cephalon.reconstruction import save
 
     start = time.perf_counter()

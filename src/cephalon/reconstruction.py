@@ -82,7 +82,9 @@ def reconstruct(
         model = model or HeadModel.load()
         opened = [p if isinstance(p, Photo) else Photo.open(p) for p in photos]
     if not model.link.names and (age is not None or sex is not None):
-        raise InputError(f"{model.meta.get('name', 'this model')} does not know how age and sex move a head: leave them out")
+        raise InputError(
+            f"{model.meta.get('name', 'this model')} does not know how age and sex move a head: leave them out"
+        )
     numbers = _one_per_photo(which, len(opened))
     sources = _sources(landmarks, len(opened), model)
 
@@ -110,7 +112,9 @@ def reconstruct(
         posterior = fit(observations, model, options.fit, cues)
     texture = None
     if options.texture is not None and model.topology.uv is None:
-        say(f"no texture: {model.meta.get('name', 'this model')} has no texture coordinates; the head gets one plain tone")
+        say(
+            f"no texture: {model.meta.get('name', 'this model')} has no texture coordinates; the head gets one plain tone"
+        )
     elif options.texture is not None:
         say("gathering the texture")
         with _timed(timings, "texture"):

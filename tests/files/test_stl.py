@@ -96,7 +96,13 @@ def test_binary_and_text_come_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.sort(again.vertices[again.faces].reshape(-1, 3), axis=0), corners)
     lines = ["solid x"]
     for triangle in mesh.vertices[mesh.faces][:5]:
-        lines += ["facet normal 0 0 1", "outer loop", *(f"vertex {p[0]} {p[1]} {p[2]}" for p in triangle), "endloop", "endfacet"]
+        lines += [
+            "facet normal 0 0 1",
+            "outer loop",
+            *(f"vertex {p[0]} {p[1]} {p[2]}" for p in triangle),
+            "endloop",
+            "endfacet",
+        ]
     (tmp_path / "b.stl").write_text("\n".join([*lines, "endsolid x"]))
     text = read_stl(tmp_path / "b.stl")
     np.testing.assert_allclose(text.vertices[text.faces], mesh.vertices[mesh.faces][:5], atol=1e-9)

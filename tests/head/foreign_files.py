@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import pickle  # noqa: TID251  (to write what our reader must read or refuse)
 import sys
 import types
 from pathlib import Path
@@ -128,7 +128,9 @@ def write_gnm(path: Path, model: HeadModel) -> None:
     uv = np.asarray(model.topology.uv)
     corners = uv[np.asarray(model.topology.polygons_uv)[: len(quads)]]
     quads = np.where(quads < 0, quads[:, [2]], quads)  # the eyes have a few triangles
-    corners = np.where(np.asarray(model.topology.polygons_uv)[: len(quads), 3, None, None] < 0, corners[:, [0, 1, 2, 2]], corners)
+    corners = np.where(
+        np.asarray(model.topology.polygons_uv)[: len(quads), 3, None, None] < 0, corners[:, [0, 1, 2, 2]], corners
+    )
     vertices, faces, identity = head_and_eyes(model)
     names = ["neck", "head", "eye_l", "eye_r"]
     weights = np.zeros((4, stop))

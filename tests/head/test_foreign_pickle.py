@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import collections
 import os
-import pickle
+import pickle  # noqa: TID251  (to write what our reader must read or refuse)
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +59,9 @@ def test_code_is_refused_and_never_runs(tmp_path: Path, protocol: int) -> None:
     assert not mark.exists()
 
 
-@pytest.mark.parametrize("name", ["builtins.eval", "numpy.load", "numpy.core.multiarray.fromstring", "chumpy.ch; os.system"])
+@pytest.mark.parametrize(
+    "name", ["builtins.eval", "numpy.load", "numpy.core.multiarray.fromstring", "chumpy.ch; os.system"]
+)
 def test_only_known_names_pass(name: str) -> None:
     module, _, attribute = name.rpartition(".")
     data = f"c{module}\n{attribute}\n.".encode()

@@ -104,7 +104,9 @@ def read_mesh(path: StrPath, *, unit: str | None = None) -> Mesh:
         scale = 1.0 if unit is None else UNITS_MM[unit] / UNITS_MM["m"]
         return mesh if scale == 1.0 else mesh.with_vertices(np.asarray(mesh.vertices) * scale)
     if entry.reader is None:
-        raise InputError(f"{os.fspath(path)}: {entry.what} files are written, not read; give a GLB, OBJ, PLY or STL file")
+        raise InputError(
+            f"{os.fspath(path)}: {entry.what} files are written, not read; give a GLB, OBJ, PLY or STL file"
+        )
     if entry.reader is read_stl:
         if unit is None:
             raise InputError(f"{os.fspath(path)} does not say its unit of length: give one of {', '.join(UNITS_MM)}")

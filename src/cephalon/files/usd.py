@@ -127,9 +127,7 @@ def _mesh(stage: Any, base: Any, scene: GltfScene, primitive: GltfPrimitive, eps
         mesh.CreateNormalsAttr(Vt.Vec3fArray.FromNumpy(np.ascontiguousarray(primitive.normals, dtype=np.float32)))
         mesh.SetNormalsInterpolation(UsdGeom.Tokens.vertex)
     if primitive.uv is not None:
-        st = UsdGeom.PrimvarsAPI(mesh).CreatePrimvar(
-            "st", Sdf.ValueTypeNames.TexCoord2fArray, UsdGeom.Tokens.vertex
-        )
+        st = UsdGeom.PrimvarsAPI(mesh).CreatePrimvar("st", Sdf.ValueTypeNames.TexCoord2fArray, UsdGeom.Tokens.vertex)
         st.Set(Vt.Vec2fArray.FromNumpy(np.ascontiguousarray(primitive.uv, dtype=np.float32)))
     if primitive.joints_indices is None and not scene.morph_names:
         return mesh
@@ -149,7 +147,9 @@ def _mesh(stage: Any, base: Any, scene: GltfScene, primitive: GltfPrimitive, eps
     return mesh
 
 
-def _blend_shapes(stage: Any, mesh: Any, binding: Any, scene: GltfScene, primitive: GltfPrimitive, epsilon: float) -> None:
+def _blend_shapes(
+    stage: Any, mesh: Any, binding: Any, scene: GltfScene, primitive: GltfPrimitive, epsilon: float
+) -> None:
     """Define the blend shapes that move this mesh, with the moved points alone."""
     from pxr import UsdSkel, Vt
 

@@ -8,6 +8,7 @@ without a cavity; eyeballs, teeth and lashes as parts are not in it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -145,9 +146,7 @@ def _eyeballs(model: HeadModel, vertices: Float) -> list[tuple[Float, float]]:
     return balls
 
 
-def _lid(
-    vertices: Float, loop: Int, start: int, balls: list[tuple[Float, float]]
-) -> tuple[Float, NDArray[np.integer]]:
+def _lid(vertices: Float, loop: Int, start: int, balls: list[tuple[Float, float]]) -> tuple[Float, NDArray[np.integer]]:
     """Close a slit: join its upper to its lower side, straight across, or over the eyeball if it is one's.
 
     The sides part at the outermost points along x (the corners of an eye or of the mouth).
@@ -173,7 +172,7 @@ def _lid(
             added = np.concatenate([added, row])
     rows.append(np.asarray(two))
     placed = np.concatenate([vertices, np.zeros((start - len(vertices), 3)), added])
-    strips = [_zip(placed, upper, lower) for upper, lower in zip(rows[:-1], rows[1:], strict=True)]
+    strips = [_zip(placed, upper, lower) for upper, lower in pairwise(rows)]
     return added, np.concatenate(strips)
 
 
@@ -216,7 +215,7 @@ def _rings(loop: Int, rings: list[Float], middle: Float, start: int) -> tuple[Fl
     k = len(loop)
     numbers = [np.asarray(loop, dtype=np.int64)] + [start + i * k + np.arange(k) for i in range(len(rings))]
     triangles = []
-    for outer, inner in zip(numbers[:-1], numbers[1:], strict=True):
+    for outer, inner in pairwise(numbers):
         following, further = np.roll(outer, -1), np.roll(inner, -1)
         triangles += [np.stack([following, outer, inner], axis=1), np.stack([following, inner, further], axis=1)]
     top = np.full(k, start + len(rings) * k)
@@ -292,4 +291,6 @@ def _pierces(start: Float, stop: Float, triangle: Float) -> NDArray[np.bool_]:
     v = inverse * np.einsum("pd,pd->p", way, q)
     t = inverse * np.einsum("pd,pd->p", ac, q)
     small = 1e-9
-    return (np.abs(volume_six) > 1e-12) & (u > small) & (v > small) & (u + v < 1 - small) & (t > small) & (t < 1 - small)
+    return (
+        (np.abs(volume_six) > 1e-12) & (u > small) & (v > small) & (u + v < 1 - small) & (t > small) & (t < 1 - small)
+    )

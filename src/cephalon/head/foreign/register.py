@@ -228,9 +228,7 @@ def _at_anchors(
     return np.concatenate(columns, axis=2).reshape(len(error), -1), error
 
 
-def _free(
-    model: HeadModel, surface: Surface, start: Float, used: NDArray[np.intp], anchors: Anchors | None
-) -> Float:
+def _free(model: HeadModel, surface: Surface, start: Float, used: NDArray[np.intp], anchors: Anchors | None) -> Float:
     """Return the skin (s, 3) after free displacements: point-to-plane plus a little point-to-point."""
     from scipy import sparse
     from scipy.sparse.linalg import LinearOperator, cg
@@ -251,7 +249,10 @@ def _free(
     if anchors is not None:
         at = anchors.points.operator(len(model.mean), model.faces)[:, :count]
         wish = anchors.positions - anchors.points.positions(start, model.faces)
-        pull = (_FREE_ANCHOR * sparse.kron(at.T @ at, sparse.eye(3)), _FREE_ANCHOR * np.asarray(at.T @ wish).reshape(-1))
+        pull = (
+            _FREE_ANCHOR * sparse.kron(at.T @ at, sparse.eye(3)),
+            _FREE_ANCHOR * np.asarray(at.T @ wish).reshape(-1),
+        )
     for stiffness in _FREE_STEPS:
         normals = vertex_normals(moved, triangles)
         hit = surface.closest(moved[used], normals[used], least_cosine=0.3)
