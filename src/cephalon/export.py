@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cephalon.core import InputError
 from cephalon.files.gltf import glb_bytes
 from cephalon.files.obj import ObjMaterial, mtl_bytes, obj_bytes
 from cephalon.files.png import jpeg_bytes, png_bytes
@@ -61,11 +62,16 @@ class FineMesh:
 @lru_cache(maxsize=2)
 def fine_mesh(model: HeadModel) -> FineMesh:
     """Return the subdivided level of a model, or a fine model as it is (kept for the process)."""
-    if len(model.polygons) > FINE_POLYGONS:
-        from scipy.sparse import identity
+    from scipy.sparse import identity
 
+    if len(model.polygons) > FINE_POLYGONS:
         return FineMesh(mesh=model.topology, operator=identity(len(model.mean), format="csr"), parts=model.parts)
-    fine = subdivision(model.topology)
+    try:
+        fine = subdivision(model.topology)
+    except InputError:
+        if model.meta.get("foreign"):  # a mesh that is not a manifold everywhere cannot be made finer
+            return FineMesh(mesh=model.topology, operator=identity(len(model.mean), format="csr"), parts=model.parts)
+        raise
     # every polygon becomes one quad per corner, in order, so the parts stay contiguous
     corners = np.concatenate([[0], np.cumsum(np.where(model.polygons[:, 3] >= 0, 4, 3))])
     parts = {}

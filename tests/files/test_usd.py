@@ -84,6 +84,9 @@ def test_a_blend_shape_and_a_turned_joint_move_what_they_should(package) -> None
     mesh = next(UsdGeom.Mesh(p) for p in stage.Traverse() if p.IsA(UsdGeom.Mesh))
     found = np.asarray(mesh.GetPointsAttr().Get(Usd.TimeCode(0)) or mesh.GetPointsAttr().Get())
     skin = scene.primitives[0]
+    assert skin.morph_deltas is not None
+    assert skin.joints_weights is not None
+    assert skin.joints_indices is not None
     moved = skin.positions + skin.morph_deltas[0]
     pivot = np.asarray(scene.joints[1].position)
     c, s = np.cos(0.4), np.sin(0.4)

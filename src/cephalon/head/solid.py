@@ -75,7 +75,7 @@ def printable_solid(
     faces = np.asarray(model.faces[model.parts["skin"].faces] if skin is None else skin)
     cut = weights[faces].min(axis=1).max(axis=1) > 0.5
     opened = vertices[np.unique(faces[cut])] if cut.any() else vertices[:1]
-    best: tuple[NDArray[np.int64], Mesh] | None = None
+    best: tuple[Int, Mesh] | None = None
     for _ in range(_MOST_GROWTH + 1):
         result = _closed(vertices, _largest_piece(faces[~cut], len(vertices)), balls)
         close = KDTree(opened).query(result.vertices, distance_upper_bound=_AROUND_MM)[0] < _AROUND_MM

@@ -284,9 +284,9 @@ def _regions(
         low = vertices[:, 1] < 0
         for name, here in (("mouth_cavity", known & low), ("eye_sockets", known & ~low)):
             regions[name][parts["skin"].vertices] = here[parts["skin"].vertices]
-        for name in regions:
+        for name, weight in regions.items():
             if name not in (*HIDDEN, *of_eye):
-                regions[name][known] = 0.0
+                weight[known] = 0.0
     for weight in regions.values():
         weight.flags.writeable = False
     return regions

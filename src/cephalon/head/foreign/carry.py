@@ -123,6 +123,6 @@ def _closest_code(target: HeadModel, placed: Float, used: NDArray[np.intp], dist
     pose = procrustes(target.mean[rows], placed[rows])
     for _ in range(12):
         wanted = pose.inverse().apply(placed[rows]) - target.mean[rows]
-        z = np.linalg.solve(normal, (flat * weight) @ wanted.reshape(-1))
+        z = np.asarray(np.linalg.solve(normal, (flat * weight) @ wanted.reshape(-1)), dtype=np.float64)
         pose = procrustes(target.mean[rows] + np.tensordot(z, basis, axes=1), placed[rows])
     return z, pose

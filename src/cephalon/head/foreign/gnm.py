@@ -87,6 +87,9 @@ def _topology(
         raise InputError("GNM: the file has neither quads nor triangles")
     if polygons.min() < -1 or polygons.max() >= n:
         raise InputError("GNM: a polygon names a vertex that is not there")
+    flat = (polygons[:, 3] == polygons[:, 2]) | (polygons[:, 3] == polygons[:, 0])
+    polygons = polygons.copy()
+    polygons[flat, 3] = -1  # a quad with a corner twice is a triangle
     turned = outward(vertices, polygons)
     if corners is None or corners.shape[:1] != polygons.shape[:1] or not np.isfinite(corners).all():
         return turned, None, None
@@ -95,8 +98,10 @@ def _topology(
     index = np.asarray(index).reshape(-1, size).astype(np.int32)
     polygons_uv = np.full((len(polygons), 4), -1, dtype=np.int32)
     polygons_uv[:, :size] = index
+    polygons_uv[polygons[:, 3] < 0, 3] = -1
     if turned is not polygons:
-        polygons_uv = polygons_uv[:, ::-1].copy() if size == 4 else polygons_uv[:, [0, 2, 1, 3]]
+        reversed_uv = np.where(polygons[:, 3:] >= 0, polygons_uv[:, ::-1], polygons_uv[:, [0, 2, 1, 3]])
+        polygons_uv = reversed_uv.astype(np.int32)
     if uv.min() < -1e-6 or uv.max() > 1 + 1e-6:
         return turned, None, None
     return turned, uv, polygons_uv

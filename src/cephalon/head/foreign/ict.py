@@ -63,12 +63,12 @@ def read_folder(path: Path) -> ForeignHead:
 
     def offsets(files: list[Path]) -> NDArray[np.float32]:
         found = np.zeros((len(files), *neutral.vertices.shape), np.float32)
-        for row, file in zip(found, files, strict=True):
+        for i, file in enumerate(files):
             digest.update(read_bytes(file, max_bytes=_MAX_OBJ_BYTES))
             mesh = read_obj(file, unit="cm", max_bytes=_MAX_OBJ_BYTES).mesh
             if mesh.vertices.shape != neutral.vertices.shape:
                 raise InputError(f"{file}: {len(mesh.vertices)} vertices, the neutral mesh has {len(neutral.vertices)}")
-            row[:] = mesh.vertices - neutral.vertices
+            found[i] = mesh.vertices - neutral.vertices
         return found
 
     identities = sorted(folder.glob("identity[0-9][0-9][0-9].obj"))[:200]

@@ -101,9 +101,9 @@ class _Machine:
             ):
                 self._stack.append(argument)
             elif name in ("GET", "BINGET", "LONG_BINGET"):
-                self._stack.append(self._memo[int(argument)])
+                self._stack.append(self._memo[int(str(argument))])
             elif name in ("PUT", "BINPUT", "LONG_BINPUT"):
-                self._memo[int(argument)] = self._stack[-1]
+                self._memo[int(str(argument))] = self._stack[-1]
             elif name == "MEMOIZE":
                 self._memo[len(self._memo)] = self._stack[-1]
             elif name in ("GLOBAL", "STACK_GLOBAL"):

@@ -231,7 +231,7 @@ def _at_anchors(
 def _free(model: HeadModel, surface: Surface, start: Float, used: NDArray[np.intp], anchors: Anchors | None) -> Float:
     """Return the skin (s, 3) after free displacements: point-to-plane plus a little point-to-point."""
     from scipy import sparse
-    from scipy.sparse.linalg import LinearOperator, cg
+    from scipy.sparse.linalg import cg
 
     skin = model.parts["skin"]
     count = skin.vertices.stop
@@ -272,8 +272,9 @@ def _free(model: HeadModel, surface: Surface, start: Float, used: NDArray[np.int
         if pull is not None:
             matrix, right = (matrix + pull[0]).tocsr(), right + pull[1]
         by_diagonal = 1.0 / matrix.diagonal()
-        jacobi = LinearOperator(matrix.shape, matvec=lambda x, d=by_diagonal: d * x)
-        solution, _ = cg(matrix, right, x0=(moved - rest).reshape(-1), rtol=1e-5, maxiter=400, M=jacobi)
+        solution, _ = cg(
+            matrix, right, x0=(moved - rest).reshape(-1), rtol=1e-5, maxiter=400, M=sparse.diags(by_diagonal)
+        )
         moved = rest + solution.reshape(-1, 3)
     return moved
 
