@@ -111,6 +111,18 @@ def test_reconstruct_on_another_model(demo_files, other_path, tmp_path, capsys) 
     document = json.loads((tmp_path / "out" / "fit.json").read_text())
     assert document["model"]["name"] == "FLAME"
     assert document["photos"][0]["status"] == "ok"
-    assert (tmp_path / "out" / "report.html").exists()
+    report = (tmp_path / "out" / "report.html").read_text()
+    assert "Max Planck" in report  # the model's licence, not ours
+    assert b"Max Planck" in (tmp_path / "out" / "head.glb").read_bytes()
     assert main([*arguments, "--age", "40", "-o", str(tmp_path / "again")]) == 2
     assert "does not know how age" in capsys.readouterr().err
+
+
+def test_info_on_another_model_and_on_ply(other_path, somebody, tmp_path, capsys) -> None:
+    assert main(["info", str(other_path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["name"] == "FLAME"
+    assert found["registration"]["median_mm"] < 0.1
+    somebody.write_mesh(tmp_path / "a.ply")
+    assert main(["info", str(tmp_path / "a.ply")]) == 0
+    assert "sigma_mm" in capsys.readouterr().out

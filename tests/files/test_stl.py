@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial import KDTree
 
 from cephalon.core import InputError
 from cephalon.files import read_mesh
@@ -22,9 +23,13 @@ def model() -> HeadModel:
 
 
 @pytest.fixture(scope="module", params=["mean", "somebody"])
-def solid(request, model) -> Solid:
-    code = None if request.param == "mean" else model.sample(rng=np.random.default_rng(5))
-    return printable_solid(model, model.vertices(code))
+def vertices(request, model) -> np.ndarray:
+    return model.vertices(None if request.param == "mean" else model.sample(rng=np.random.default_rng(5)))
+
+
+@pytest.fixture(scope="module")
+def solid(model, vertices) -> Solid:
+    return printable_solid(model, vertices)
 
 
 def test_the_head_is_one_closed_solid_to_trimesh(solid, tmp_path) -> None:
@@ -44,13 +49,14 @@ def test_nothing_crosses_and_walls_are_stated(solid) -> None:
     assert 0.3 < solid.thinnest_mm < 8
 
 
-def test_the_foot_is_flat_and_the_face_is_untouched(solid, model) -> None:
-    vertices = solid.mesh.vertices
-    low = vertices[:, 1].min()
-    assert (np.abs(vertices[:, 1] - low) < 1e-6).sum() > 40
-    tip = model.point_set("iso").index("prn")
-    del tip
-    assert vertices[:, 2].max() > 100
+def test_the_foot_is_flat_and_the_face_is_untouched(solid, model, vertices) -> None:
+    placed = solid.mesh.vertices
+    low = placed[:, 1].min()
+    assert (np.abs(placed[:, 1] - low) < 1e-6).sum() > 40
+    skin = vertices[: model.parts["skin"].vertices.stop]
+    assert low < skin[:, 1].min() - 3
+    away = KDTree(placed).query(skin[model.regions["nose"][: len(skin)] > 0.5])[0]
+    assert away.max() == 0
 
 
 def test_crossings_are_counted() -> None:

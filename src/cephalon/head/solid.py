@@ -25,7 +25,7 @@ FOOT_MM = 4.0
 """How far below the lowest point of the collar the flat foot lies."""
 
 _ROWS = 5
-_MOST_GROWTH = 5
+_MOST_GROWTH = 10
 _NEAR_MM = 4.0
 _AROUND_MM = 10.0
 _CUT = ("eye_sockets", "mouth_cavity")
@@ -63,9 +63,12 @@ def printable_solid(
     Raises
     ------
     InputError
-        If the skin has no opening at the neck.
+        If the model is of a face alone, or its skin has no opening at the neck.
     """
     from scipy.spatial import KDTree
+
+    if "head length" in model.meta.get("not_measured", ()):
+        raise InputError("printable solid: this model has a face but no back of the head")
 
     vertices = np.asarray(vertices, dtype=np.float64)
     balls = _eyeballs(model, vertices)
