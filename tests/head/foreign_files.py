@@ -88,22 +88,29 @@ def write_basel_2019(path: Path, model: HeadModel) -> None:
         file["shape/representer/points"] = vertices.T.astype(np.float32)
 
 
-def write_basel_2009(path: Path, model: HeadModel) -> None:
+def write_basel_2009(path: Path, model: HeadModel, *, version: str = "5") -> None:
     """01_MorphableModel.mat: micrometres, standard deviations, triangles from 1 and seen from inside."""
     from scipy.io import savemat
 
     vertices, faces, identity = face_alone(model)
     flat = identity.reshape(MODES, -1).T * 1000
     basis, sd, _ = np.linalg.svd(flat, full_matrices=False)
-    savemat(
-        path,
-        {
-            "shapeMU": (vertices.reshape(-1, 1) * 1000).astype(np.float32),
-            "shapePC": basis.astype(np.float32),
-            "shapeEV": sd.reshape(-1, 1).astype(np.float32),
-            "tl": (faces[:, [0, 2, 1]] + 1).astype(np.float64),
-        },
-    )
+    values = {
+        "shapeMU": (vertices.reshape(-1, 1) * 1000).astype(np.float32),
+        "shapePC": basis.astype(np.float32),
+        "shapeEV": sd.reshape(-1, 1).astype(np.float32),
+        "tl": (faces[:, [0, 2, 1]] + 1).astype(np.float64),
+    }
+    if version == "5":
+        savemat(path, values)
+        return
+    import h5py
+
+    with h5py.File(path, "w", userblock_size=512) as file:  # MATLAB 7.3: HDF5 behind 512 bytes, axes the other way
+        for name, value in values.items():
+            file[name] = value.T
+    with open(path, "r+b") as stream:
+        stream.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(128))
 
 
 def face_alone(model: HeadModel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

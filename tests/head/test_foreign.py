@@ -128,6 +128,10 @@ def test_basel_2009_and_2019_hold_the_same_model(ours, tmp_path) -> None:
     np.testing.assert_allclose(first.vertices, second.vertices, atol=1e-2)
     np.testing.assert_allclose(np.abs(first.identity), np.abs(second.identity), atol=1e-3)
     np.testing.assert_array_equal(first.polygons, second.polygons)
+    write_basel_2009(tmp_path / "c.mat", ours, version="7.3")
+    third = read_foreign(tmp_path / "c.mat")
+    np.testing.assert_array_equal(third.vertices, first.vertices)
+    np.testing.assert_array_equal(third.identity, first.identity)
 
 
 def test_gnm_keeps_quads_uv_and_joints(ours, tmp_path) -> None:

@@ -82,3 +82,17 @@ def test_any_truncation_gives_a_sentence() -> None:
     for stop in range(0, len(data) - 1, 7):
         with pytest.raises(InputError):
             read_pickle(data[:stop], "x")
+
+
+def test_a_pickle_that_holds_itself_many_times_is_refused_at_once() -> None:
+    loop: list[object] = []
+    loop += [loop, loop, loop]
+    with pytest.raises(InputError, match="holds itself"):
+        read_pickle(pickle.dumps({"a": loop}, protocol=2), "x")
+    shared: list[object] = [1.0]
+    for _ in range(40):  # 2^40 paths, 40 objects
+        shared = [shared, shared]
+    found = read_pickle(pickle.dumps(shared, protocol=2), "x")
+    while isinstance(found[0], list):
+        found = found[0]
+    assert found == [1.0]

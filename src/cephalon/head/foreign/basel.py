@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cephalon.core import InputError, MissingExtraError
-from cephalon.head.foreign.source import MOST_MODES, MOST_VERTICES, ForeignHead, outward, triangles_as_polygons
+from cephalon.head.foreign.source import MOST_NUMBERS, ForeignHead, outward, triangles_as_polygons
 
 Float = NDArray[np.float64]
 
@@ -88,14 +88,13 @@ def _hdf5(path: Path, names: dict[str, str]) -> dict[str, NDArray[Any]]:
         import h5py
     except ImportError as error:
         raise MissingExtraError(f"{path}: reading HDF5 files", "models") from error
-    most = 3 * MOST_VERTICES * MOST_MODES
     try:
         with h5py.File(path, "r") as file:
             found = {}
             for key, name in names.items():
                 if name not in file or not isinstance(file[name], h5py.Dataset):
                     raise InputError(f"{path}: a Basel Face Model has {name}; this file does not")
-                if file[name].size > most or file[name].dtype.kind not in "fiu":
+                if file[name].size > MOST_NUMBERS or file[name].dtype.kind not in "fiu":
                     raise InputError(f"{path}: {name} is not an array of the documented size")
                 found[key] = np.asarray(file[name])
             return found

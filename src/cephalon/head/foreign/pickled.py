@@ -230,18 +230,27 @@ def _raw(value: Any) -> bytes:
     return value.encode("latin-1") if isinstance(value, str) else bytes(value)
 
 
-def _plain(value: Any, depth: int = 0) -> Any:
-    """Replace what waited for its state by its value, throughout."""
-    if depth > 60:
-        raise InputError("the pickle is nested too deeply")
+def _plain(value: Any, open_: tuple[int, ...] = (), done: dict[int, Any] | None = None) -> Any:
+    """Replace what waited for its state by its value, throughout; each object once, however often it is named."""
+    done = {} if done is None else done
     if isinstance(value, _Array):
         return value.value
-    if isinstance(value, dict):
-        return {(k.decode("latin-1") if isinstance(k, bytes) else k): _plain(v, depth + 1) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_plain(v, depth + 1) for v in value)
-    if isinstance(value, Record):
-        return Record(value.name, _plain(value.state, depth + 1))
     if isinstance(value, _Name):
         return value.name
-    return value
+    if not isinstance(value, (dict, list, tuple, Record)):
+        return value
+    if id(value) in done:
+        return done[id(value)]
+    if id(value) in open_ or len(open_) > 60:
+        raise InputError("the pickle holds itself, or is nested too deeply: no head model does")
+    open_ = (*open_, id(value))
+    if isinstance(value, dict):
+        result: Any = {
+            (k.decode("latin-1") if isinstance(k, bytes) else k): _plain(v, open_, done) for k, v in value.items()
+        }
+    elif isinstance(value, Record):
+        result = Record(value.name, _plain(value.state, open_, done))
+    else:
+        result = type(value)(_plain(v, open_, done) for v in value)
+    done[id(value)] = result
+    return result
