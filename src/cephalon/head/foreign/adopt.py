@@ -10,19 +10,24 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from cephalon.core import InputError
-from cephalon.geometry import Mesh, SurfacePoints, triangulate, vertex_normals
+from cephalon.geometry import Mesh, triangulate, vertex_normals
 from cephalon.head.foreign.closest import Surface
-from cephalon.head.foreign.register import HIDDEN, Registration, register
+from cephalon.head.foreign.correspond import (
+    EYES,
+    ball,
+    carried_points,
+    carried_regions,
+    from_axis,
+    mirror_vertices,
+    sampled_on,
+)
+from cephalon.head.foreign.register import Registration, register
 from cephalon.head.foreign.source import ForeignHead
 from cephalon.head.link import LinearLink
 from cephalon.head.model import HeadModel, Part
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
-
-EYES = ("left_eye", "right_eye")
-_IRIS_RADIUS_MM = 5.85
-_PUPIL_RADIUS_MM = 2.0
 
 
 def adopt(source: ForeignHead, template: HeadModel) -> HeadModel:
@@ -70,10 +75,10 @@ def adopt(source: ForeignHead, template: HeadModel) -> HeadModel:
     else:
         eyes = "the model's own"
     faces, _ = triangulate(polygons)
-    to_ours = _sampled_on(template, ours, vertices, faces, parts)
+    to_ours = sampled_on(template, ours, vertices, faces, parts)
     inside = np.isin(kept, source.inside) if source.inside is not None else np.zeros(len(kept), dtype=bool)
-    regions = _regions(template, to_ours, vertices, parts, inside)
-    point_sets, away = _point_sets(template, ours, vertices, faces, parts)
+    regions = carried_regions(template, to_ours, vertices, parts, inside)
+    point_sets, away = carried_points(template, ours, vertices, faces, parts)
     joints = _joints(source, template, ours, vertices, faces, parts, to_ours, kept)
     names, whose = template.expression_names, "our 52 shapes, carried over by registration"
     carried = _carried_expressions(template, to_ours)
@@ -108,7 +113,7 @@ def adopt(source: ForeignHead, template: HeadModel) -> HeadModel:
         expression_basis=expression,
         expression_names=names,
         residual_mm=_residual(template, to_ours, identity, parts),
-        symmetry=_symmetry(vertices, parts),
+        symmetry=mirror_vertices(vertices, parts),
         regions=regions,
         point_sets=point_sets,
         joint_names=joints["names"],
@@ -231,117 +236,6 @@ def _with_our_eyes(
     return vertices, polygons, parts, identity, expression
 
 
-def _sampled_on(
-    template: HeadModel, ours: Float, vertices: Float, faces: NDArray[np.int32], parts: Mapping[str, Part]
-) -> Any:
-    """Return the sparse (n, n_ours) matrix that gives each foreign vertex its place on our head's surface.
-
-    Skin falls on skin and an eyeball on the same eyeball; other parts (teeth, tongue) on the nearest of all.
-    """
-    normals = vertex_normals(vertices, faces)
-    operator = sparse.lil_matrix((len(vertices), len(ours)))
-    whole = None
-    blocks = []
-    for name, part in parts.items():
-        if name in template.parts:
-            own = template.parts[name].faces
-            offset, target = own.start, Surface(ours, template.faces[own])
-        else:
-            whole = whole or Surface(ours, template.faces)
-            offset, target = 0, whole
-        points = vertices[part.vertices]
-        hit = target.closest(points, normals[part.vertices], least_cosine=0.0)
-        corners = template.faces[offset + hit.face]
-        rows = np.repeat(np.arange(part.vertices.start, part.vertices.stop), 3)
-        blocks.append((rows, corners.reshape(-1), hit.barycentric.reshape(-1)))
-    rows, columns, values = (np.concatenate([block[i] for block in blocks]) for i in range(3))
-    del operator
-    return sparse.csr_matrix((values, (rows, columns)), shape=(len(vertices), len(ours)))
-
-
-def _regions(
-    template: HeadModel, to_ours: Any, vertices: Float, parts: Mapping[str, Part], inside: NDArray[np.bool_]
-) -> dict[str, NDArray[np.float32]]:
-    names = list(template.regions)
-    weights = np.clip(to_ours @ np.stack([template.regions[name] for name in names], axis=1), 0, 1)
-    regions = {name: weights[:, i].astype(np.float32) for i, name in enumerate(names)}
-    of_eye = ("sclera", "cornea", "iris", "pupil")
-    for name, weight in regions.items():
-        for part in parts.values():
-            if (part.name in EYES) != (name in of_eye):
-                weight[part.vertices] = 0.0
-    for name in EYES:
-        own = parts[name].vertices
-        angle, radius = _from_axis(vertices[own])
-        across = radius * np.sin(np.minimum(angle, np.pi / 2))
-        front = angle < np.pi / 2
-        regions["iris"][own] = front & (across < _IRIS_RADIUS_MM + 0.2)
-        regions["pupil"][own] = front & (across < _PUPIL_RADIUS_MM)
-        regions["sclera"][own] = ~(front & (across < _IRIS_RADIUS_MM + 0.2))
-    if inside.any():
-        known = np.zeros(len(vertices), dtype=bool)
-        known[: len(inside)] = inside
-        low = vertices[:, 1] < 0
-        for name, here in (("mouth_cavity", known & low), ("eye_sockets", known & ~low)):
-            regions[name][parts["skin"].vertices] = here[parts["skin"].vertices]
-        for name, weight in regions.items():
-            if name not in (*HIDDEN, *of_eye):
-                weight[known] = 0.0
-    for weight in regions.values():
-        weight.flags.writeable = False
-    return regions
-
-
-def _from_axis(eye: Float) -> tuple[Float, float]:
-    """Return each vertex's angle from the optical axis (+z through the ball's centre) and the ball's radius, mm."""
-    centre, radius = ball(eye)
-    away = eye - centre
-    return np.arccos(np.clip(away[:, 2] / np.maximum(np.linalg.norm(away, axis=1), 1e-9), -1, 1)), radius
-
-
-def ball(points: Float) -> tuple[Float, float]:
-    """Return centre (3,) and radius of the sphere closest to points (p, 3) in the algebraic sense."""
-    matrix = np.concatenate([2 * points, np.ones((len(points), 1))], axis=1)
-    solution = np.linalg.lstsq(matrix, (points**2).sum(1), rcond=None)[0]
-    centre = solution[:3]
-    return centre, float(np.sqrt(max(solution[3] + centre @ centre, 1e-6)))
-
-
-def _point_sets(
-    template: HeadModel, ours: Float, vertices: Float, faces: NDArray[np.int32], parts: Mapping[str, Part]
-) -> tuple[dict[str, SurfacePoints], dict[str, float]]:
-    """Place our named points on the foreign surface; return them and, by set, the 95 % distance they had to it."""
-    part_of_face = np.full(len(template.faces), "skin", dtype=object)
-    for name, part in template.parts.items():
-        part_of_face[part.faces] = name if name in parts else "skin"
-    normals = vertex_normals(ours, template.faces)
-    surfaces = {name: Surface(vertices, faces[parts[name].faces]) for name in ("skin", *EYES)}
-    sets, away = {}, {}
-    for name, points in template.point_sets.items():
-        place = points.positions(ours, template.faces)
-        direction = points.positions(normals, template.faces)
-        face_index = np.zeros(len(points), dtype=np.int32)
-        barycentric = np.zeros((len(points), 3))
-        distance = np.zeros(len(points))
-        for part, surface in surfaces.items():
-            here = part_of_face[points.face_index] == part
-            if not here.any():
-                continue
-            target = place[here]
-            if part in EYES:  # two eyeballs of different size: what counts is the direction from the centre
-                centre, radius = ball(vertices[parts[part].vertices])
-                mine, _ = ball(ours[template.parts[part].vertices])
-                target = target - mine
-                target = centre + radius * target / np.linalg.norm(target, axis=1, keepdims=True)
-            hit = surface.closest(target, None if part in EYES else direction[here])
-            face_index[here] = parts[part].faces.start + hit.face
-            barycentric[here] = hit.barycentric
-            distance[here] = hit.distance
-        sets[name] = SurfacePoints(face_index=face_index, barycentric=barycentric, names=points.names)
-        away[name] = round(float(np.percentile(distance, 95)), 3)
-    return sets, away
-
-
 def _not_measured(template: HeadModel, ours: Float, found: Registration) -> list[str]:
     """Return the measures that need skin which the foreign surface does not have (a face alone has no crown)."""
     from cephalon.head.anatomy import anatomy_of
@@ -434,7 +328,7 @@ def _uv(
     for name in EYES:
         part = parts[name]
         eye = vertices[part.vertices]
-        angle, _ = _from_axis(eye)
+        angle, _ = from_axis(eye)
         away = eye - ball(eye)[0]
         around = np.arctan2(away[:, 1], away[:, 0])
         uv.append(0.5 + (angle / (2 * np.pi))[:, None] * np.stack([np.cos(around), np.sin(around)], axis=1))
@@ -442,19 +336,6 @@ def _uv(
         corners[part.polygons] = np.where(own >= 0, own - part.vertices.start + count, -1)
         count += len(eye)
     return np.concatenate(uv), corners
-
-
-def _symmetry(vertices: Float, parts: Mapping[str, Part]) -> NDArray[np.int32]:
-    """Return for each vertex the one nearest to its mirror image, in the same part or in its twin."""
-    from scipy.spatial import KDTree
-
-    twin = {name: name.replace("left", "right") if "left" in name else name.replace("right", "left") for name in parts}
-    result = np.arange(len(vertices), dtype=np.int32)
-    for name, part in parts.items():
-        other = parts.get(twin[name], part).vertices
-        nearest = KDTree(vertices[other]).query(vertices[part.vertices] * (-1, 1, 1))[1]
-        result[part.vertices] = other.start + np.asarray(nearest)
-    return result
 
 
 def _residual(
