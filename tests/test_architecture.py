@@ -20,7 +20,7 @@ ROWS = [
     {"observe", "synth"},
     {"fit", "appearance"},
     {"report"},
-    {"reconstruction", "track", "describe", "evaluate"},
+    {"reconstruction", "track", "describe", "evaluate", "convert"},
     {"studio", "evaluation"},
     {"cli"},
 ]

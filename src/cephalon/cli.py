@@ -95,6 +95,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     reconstruct.add_argument("--age", type=float, metavar="YEARS", help="age, if known")
     reconstruct.add_argument("--sex", choices=["female", "male"], help="sex, if known")
+    reconstruct.add_argument(
+        "--model",
+        metavar="PATH",
+        help="another head model: ICT-FaceKit, FLAME, Basel Face Model, GNM Head (see docs/models.md)",
+    )
     reconstruct.add_argument("--focal35", type=float, metavar="MM", help="35 mm-equivalent focal length of the photos")
     reconstruct.add_argument(
         "--texture-size",
@@ -105,6 +110,14 @@ def _parser() -> argparse.ArgumentParser:
         help="512, 1024 or 2048 (default 1024)",
     )
     reconstruct.add_argument("--no-texture", action="store_true", help="geometry only")
+    reconstruct.add_argument(
+        "--also",
+        nargs="+",
+        choices=["ply", "stl", "usdz"],
+        default=[],
+        metavar="FORMAT",
+        help="further files: ply (sigma and provenance at the vertices), stl (closed, for printing), usdz",
+    )
     reconstruct.add_argument("--no-report", action="store_true", help="no overlays and no report.html")
     _output(reconstruct, "out")
     reconstruct.add_argument("--json", action="store_true", help="print the result's fit.json on stdout")
@@ -124,8 +137,27 @@ def _parser() -> argparse.ArgumentParser:
     head.add_argument(
         "--sheet", type=Path, metavar="PNG", help="instead of a head: a picture of the model's modes and people"
     )
-    head.add_argument("-o", "--output", type=Path, metavar="FILE", help="head.glb or head.obj")
+    head.add_argument("-o", "--output", type=Path, metavar="FILE", help="head.glb, .obj, .ply, .stl or .usdz")
     head.set_defaults(run=_head)
+
+    convert = commands.add_parser("convert", help="a head into another format, or into another model's topology")
+    convert.add_argument(
+        "input", type=Path, metavar="INPUT", help="a result folder or fit.json, or a .glb, .obj, .ply, .stl"
+    )
+    convert.add_argument("--to", metavar="MODEL", help="carry it to this head model (a path, or cephalon)")
+    convert.add_argument("--from", dest="source", metavar="MODEL", help="the head model that a fit.json belongs to")
+    convert.add_argument("--unit", choices=["mm", "cm", "m", "in"], help="of a mesh file that does not say its own")
+    convert.add_argument("--fitted", action="store_true", help="with --to: write the model's closest person, rigged")
+    convert.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help=".glb, .obj, .ply, .stl, .usdz, or .json (the code)",
+    )
+    convert.add_argument("--force", action="store_true", help="write over a file that is there")
+    convert.set_defaults(run=_convert)
 
     info = commands.add_parser("info", help="what a file holds: photo, GLB, OBJ, landmarks, head model, fit.json")
     info.add_argument("file", type=Path)
@@ -162,6 +194,7 @@ def _reconstruct(options: argparse.Namespace) -> int:
     _check_writable(options.output, options.force)
     head = reconstruct(
         options.photos,
+        model=_model(options.model),
         landmarks=options.landmarks,
         which=options.face,
         ipd_mm=options.ipd,
@@ -171,7 +204,26 @@ def _reconstruct(options: argparse.Namespace) -> int:
         options=settings,
         progress=_say,
     )
-    return _finish(head, options, report=not options.no_report, as_json=options.json)
+    return _finish(head, options, report=not options.no_report, as_json=options.json, also=options.also)
+
+
+def _model(path: str | None) -> Any:
+    """Load another head model and say what it brings; None for no path."""
+    if path is None:
+        return None
+    from cephalon.head.foreign import load_model
+
+    _say(f"reading the head model {path}")
+    model = load_model(path)
+    if model.meta.get("foreign"):
+        found = model.meta["registration"]
+        _say(
+            f"{model.meta['name']}: {len(model.mean)} vertices, {model.identity_count} identity modes; our mean head lies"
+            f" {found['median_mm']:.2f} mm from it (median; 95 % within {found['percentile95_mm']:.1f} mm)"
+        )
+        _say(f"  expressions: {model.meta['expressions']}; joints: {model.meta['joints']}; eyes: {model.meta['eyes']}")
+        _say(f"  licence: {model.meta['licence']}")
+    return model
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -202,11 +254,11 @@ class _Probe(Exception):
     pass
 
 
-def _finish(head: Any, options: argparse.Namespace, *, report: bool, as_json: bool) -> int:
+def _finish(head: Any, options: argparse.Namespace, *, report: bool, as_json: bool, also: Sequence[str] = ()) -> int:
     from cephalon.reconstruction import save
 
     start = time.perf_counter()
-    save(head, options.output, force=options.force, report=report)
+    save(head, options.output, force=options.force, report=report, also=also)
     seconds = sum(head.timings_s.values()) + time.perf_counter() - start
     if as_json:
         _out((options.output / "fit.json").read_text(encoding="utf-8").rstrip())
@@ -253,8 +305,8 @@ def _head(options: argparse.Namespace) -> int:
         write_png(options.sheet, model_sheet(model, seed=options.seed or 0))
         _out(f"wrote {options.sheet}")
         return 0
-    if options.output.suffix.lower() not in (".glb", ".obj"):
-        raise InputError(f"{options.output}: expected a file name ending in .glb or .obj")
+    if options.output.suffix.lower() not in (".glb", ".obj", ".ply", ".stl", ".usdz"):
+        raise InputError(f"{options.output}: expected a file name ending in .glb, .obj, .ply, .stl or .usdz")
     if options.seed is None:
         identity = model.link.condition(age=options.age, sex=options.sex)[0]
     else:
@@ -265,6 +317,27 @@ def _head(options: argparse.Namespace) -> int:
     for name, measure in head.measures().items():
         if name in ("interpupillary distance", "head breadth", "head length"):
             _out(f"{name}: {measure.mm:.1f} mm")
+    _out(f"wrote {options.output}")
+    return 0
+
+
+def _convert(options: argparse.Namespace) -> int:
+    from cephalon.convert import convert
+
+    if options.output.exists() and not options.force:
+        raise InputError(f"{options.output} is there already; add --force to write over it")
+    models = [None if name in (None, "cephalon") else _model(name) for name in (options.source, options.to)]
+    found = convert(
+        options.input,
+        options.output,
+        source=models[0],
+        target=models[1],
+        carry=options.to is not None,
+        unit=options.unit,
+        fitted=options.fitted,
+    )
+    for name, distance in found.items():
+        _out(f"{name}: median {distance['median_mm']:.2f} mm, 95 % within {distance['percentile95_mm']:.2f} mm")
     _out(f"wrote {options.output}")
     return 0
 

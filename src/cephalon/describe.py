@@ -22,7 +22,8 @@ def describe(path: str | Path) -> dict[str, Any]:
     if not path.exists():
         raise InputError(f"{path}: no such file")
     suffix = path.suffix.lower()
-    readers = {".glb": _glb, ".obj": _obj, ".json": _json, ".npz": _model, ".pts": _points}
+    readers = {".glb": _glb, ".obj": _obj, ".ply": _ply, ".json": _json, ".pts": _points}
+    readers |= dict.fromkeys((".npz", ".pkl", ".mat", ".h5"), _model)
     return {"file": str(path), "bytes": path.stat().st_size, **readers.get(suffix, _photo)(path)}
 
 
@@ -59,6 +60,19 @@ def _obj(path: Path) -> dict[str, Any]:
     }
 
 
+def _ply(path: Path) -> dict[str, Any]:
+    from cephalon.files.ply import read_ply
+
+    found = read_ply(path)
+    return {
+        "kind": "PLY",
+        "vertices": len(found.mesh.vertices),
+        "polygons": len(found.mesh.polygons),
+        "unit": found.unit or "not said",
+        "attributes": list(found.attributes),
+    }
+
+
 def _json(path: Path) -> dict[str, Any]:
     from cephalon.files.document import read_json
 
@@ -83,9 +97,10 @@ def _points(path: Path) -> dict[str, Any]:
 
 
 def _model(path: Path) -> dict[str, Any]:
-    from cephalon.head import HeadModel
+    from cephalon.head.foreign import load_model
 
-    model = HeadModel.load(path)
+    model = load_model(path)
+    foreign = ("obtain", "registration", "expressions", "joints", "eyes", "texture", "notes")
     return {
         "kind": "head model",
         "name": model.meta.get("name", ""),
@@ -98,6 +113,7 @@ def _model(path: Path) -> dict[str, Any]:
         "parts": list(model.parts),
         "point_sets": [f"{name} ({len(points.names)})" for name, points in model.point_sets.items()],
         "sha256": model.sha256,
+        **{name: model.meta[name] for name in foreign if model.meta.get("foreign")},
     }
 
 

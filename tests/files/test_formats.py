@@ -24,11 +24,11 @@ def test_the_table_is_complete() -> None:
 
 def test_format_of_a_path() -> None:
     assert format_of("a/b/Head.GLB").reader is cephalon.files.read_glb
-    with pytest.raises(InputError, match=r"x\.stl: expected .*\.glb, \.obj, \.ply.*got \.stl"):
-        format_of("x.stl")
+    with pytest.raises(InputError, match=r"x\.fbx: expected .*\.glb, \.obj, \.ply.*got \.fbx"):
+        format_of("x.fbx")
     with pytest.raises(InputError, match="got no extension"):
         format_of("x")
-    with pytest.raises(InputError, match=r"\.glb, \.obj, \.ply, got \.png"):
+    with pytest.raises(InputError, match=r"\.glb, \.obj, \.ply, \.stl, \.usdz, got \.png"):
         format_of("x.png", kind="mesh")
 
 

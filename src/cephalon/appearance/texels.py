@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cephalon.appearance.contours import CONTOURS
-from cephalon.appearance.surface import skin_surface
+from cephalon.appearance.surface import SkinSurface, skin_surface
 from cephalon.export import fine_mesh
-from cephalon.geometry import rasterise_uv
+from cephalon.geometry import Raster, rasterise_uv
 from cephalon.head import HeadModel
 
 GUTTER = 12
@@ -81,8 +81,9 @@ def skin_texels(model: HeadModel, size: int) -> Texels:
     assert uv is not None
     assert faces_uv is not None
     raster = rasterise_uv(uv, faces_uv[fine.parts["skin"].faces], size)
-    # the chart is symmetric; a texel and its mirror image go together
-    covered = raster.covered & raster.covered[:, ::-1]
+    # our chart is symmetric: a texel and its mirror image go together; another model's chart may not be
+    symmetric = not model.meta.get("foreign")
+    covered = raster.covered & raster.covered[:, ::-1] if symmetric else raster.covered
     index = np.flatnonzero(covered).astype(np.int32)
     row_of = np.full(size * size, -1, dtype=np.int32)
     row_of[index] = np.arange(len(index), dtype=np.int32)
@@ -100,7 +101,7 @@ def skin_texels(model: HeadModel, size: int) -> Texels:
         index=index,
         corners=surface.faces[face],
         barycentric=raster.barycentric.reshape(-1, 3)[index].astype(np.float32),
-        mirror=row_of[row * size + (size - 1 - column)],
+        mirror=row_of[row * size + (size - 1 - column)] if symmetric else _mirrored(model, surface, raster, index),
         gutter=gutter,
         gutter_source=source,
         scale=scale,
@@ -137,6 +138,16 @@ def _stretch(triangles: NDArray[Any], chart: NDArray[Any], faces: NDArray[np.int
     axis = np.repeat(np.sqrt(largest), 3)
     corners = faces.reshape(-1)
     return (np.bincount(corners, axis) / np.maximum(np.bincount(corners), 1)).astype(np.float32)
+
+
+def _mirrored(model: HeadModel, surface: SkinSurface, raster: Raster, index: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Pair texels by where they lie on the mean head: each with the one nearest to its mirror image."""
+    from scipy.spatial import KDTree
+
+    corners = surface.faces[raster.face_index.reshape(-1)[index]]
+    weights = raster.barycentric.reshape(-1, 3)[index]
+    place = np.einsum("tc,tcd->td", weights, (surface.operator @ model.mean)[corners])
+    return np.asarray(KDTree(place).query(place * (-1, 1, 1))[1]).astype(np.int32)
 
 
 def _gutter(row_of: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

@@ -1,4 +1,4 @@
-"""Files in and out: GLB, OBJ, PLY, PNG, JSON. Plain arrays and records; no room above is known here.
+"""Files in and out: GLB, OBJ, PLY, STL, USD, PNG, JSON. Plain arrays and records; no room above is known here.
 
 Writers are atomic (the old file or the whole new one), readers are bounded, and everything a file or the operating
 system can do wrong is one `InputError` with one sentence. Lengths are mm on this side of the border.
@@ -25,6 +25,8 @@ from cephalon.files.scene import (
     split_at_uv_seams,
     strongest_joints,
 )
+from cephalon.files.stl import read_stl, stl_bytes, write_stl
+from cephalon.files.usd import usdz_bytes, write_usdz
 
 __all__ = [
     "FORMATS",
@@ -60,13 +62,18 @@ __all__ = [
     "read_obj",
     "read_ply",
     "read_png",
+    "read_stl",
     "split_at_uv_seams",
+    "stl_bytes",
     "strongest_joints",
+    "usdz_bytes",
     "write_bytes",
     "write_glb",
     "write_json",
     "write_obj",
     "write_ply",
     "write_png",
+    "write_stl",
     "write_text",
+    "write_usdz",
 ]

@@ -51,7 +51,12 @@ class PlyFile:
 
 
 def ply_bytes(
-    mesh: Mesh, attributes: Mapping[str, npt.ArrayLike] | None = None, *, comment: str = "", quads: bool = False
+    mesh: Mesh,
+    attributes: Mapping[str, npt.ArrayLike] | None = None,
+    *,
+    colours_srgb: npt.NDArray[np.uint8] | None = None,
+    comment: str = "",
+    quads: bool = False,
 ) -> bytes:
     """Return a mesh in mm as a binary little-endian PLY file.
 
@@ -59,6 +64,7 @@ def ply_bytes(
     ----------
     mesh : positions are stored as float32; uv and groups are not stored.
     attributes : (n,) numbers at the vertices by name, stored as float32; the names have no blanks.
+    colours_srgb : (n, 3) at the vertices, stored as red, green, blue of one byte each, as viewers expect.
     comment : lines for the header.
     quads : keep quads; otherwise every polygon is written as triangles, since some readers take no mixture.
 
@@ -71,19 +77,25 @@ def ply_bytes(
     columns = [np.asarray(mesh.vertices[:, axis], dtype="<f4") for axis in range(3)]
     names: list[str] = list(_POSITION)
     for name, values in (attributes or {}).items():
-        if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) is None or name in names:
+        taken = (*names, "red", "green", "blue")
+        if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) is None or name in taken:
             raise InputError(f"attribute {name!r}: expected a new name of letters, digits and _")
         columns.append(as_array(f"attribute {name!r}", values, (count,), "<f4"))
         names.append(name)
     lines = ["ply", "format binary_little_endian 1.0", "comment units: mm"]
     lines += [f"comment {line}".rstrip() for line in comment.splitlines()]
     lines += [f"element vertex {count}", *(f"property float {name}" for name in names)]
+    body = np.stack(columns, axis=1)
+    if colours_srgb is not None:
+        lines += [f"property uchar {name}" for name in ("red", "green", "blue")]
+        colours = as_array("colours_srgb", colours_srgb, (count, 3), np.uint8)
+        body = np.concatenate([np.ascontiguousarray(body).view(np.uint8), colours], axis=1)
     polygons = mesh.polygons
     if not quads:
         polygons = np.concatenate([mesh.faces, np.full((len(mesh.faces), 1), -1, np.int32)], axis=1)
     lines += [f"element face {len(polygons)}", "property list uchar int vertex_indices", "end_header"]
     header = ("\n".join(lines) + "\n").encode("ascii", errors="replace")
-    return header + np.stack(columns, axis=1).tobytes() + _polygon_bytes(polygons)
+    return header + body.tobytes() + _polygon_bytes(polygons)
 
 
 def write_ply(

@@ -312,10 +312,16 @@ def measure(name: str, vertices: Float, anatomy: Anatomy) -> Measured:
 
 
 def measure_all(model: HeadModel, vertices: Float) -> dict[str, float]:
-    """Take every measure of a neutral head (n, 3) mm: name -> mm."""
+    """Take every measure of a neutral head (n, 3) mm that the model's surface has: name -> mm."""
     anatomy = anatomy_of(model)
     checked = as_array("vertices", vertices, (anatomy.vertex_count, 3))
-    return {name: each.function(checked, anatomy).mm for name, each in MEASURES.items()}
+    return {name: each.function(checked, anatomy).mm for name, each in _measurable(model).items()}
+
+
+def _measurable(model: HeadModel) -> dict[str, Measure]:
+    """Return the measures without those that need skin which the model lacks (a model of the face has no crown)."""
+    missing = model.meta.get("not_measured", ())
+    return {name: each for name, each in MEASURES.items() if name not in missing}
 
 
 def measure_all_with_sigma(
@@ -336,7 +342,7 @@ def measure_all_with_sigma(
     anatomy = anatomy_of(model)
     checked = as_array("vertices", vertices, (anatomy.vertex_count, 3))
     results = {}
-    for name, each in MEASURES.items():
+    for name, each in _measurable(model).items():
         measured = each.function(checked, anatomy)
         derivative = measured.derivative()
         variance = residual_variance(derivative, checked, model.residual_mm)

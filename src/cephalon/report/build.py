@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cephalon.files.atomic import OutputFolder
 from cephalon.files.png import jpeg_bytes, png_bytes
 from cephalon.geometry import interpolate, rasterise_uv
+from cephalon.head import HeadModel
 from cephalon.report.content import (
     CueRow,
     PhotoRow,
@@ -91,14 +92,23 @@ def report_content(head: Head, *, overlays: list[Image], glb: bytes) -> ReportCo
         else tuple(
             CueRow(name=c.name, value=c.value, sigma=c.sigma, unit=c.unit, fitted=c.fitted) for c in posterior.cues
         ),
-        sigma=None if posterior is None else sigma_map(head),
+        sigma=None if posterior is None or model.topology.uv is None else sigma_map(head),
         provenance=None if head.texture is None else _provenance(head.texture),
         notes=tuple(note for photo in head.photos for note in photo.notes),
         options=dict(head.options),
         versions={"Cephalon": __version__, "head model": f"{model.meta.get('name', '')} {model.sha256[:12]}"},
-        licences=_LICENCES,
+        licences=_licences(model),
         citation=citation(),
     )
+
+
+def _licences(model: HeadModel) -> tuple[tuple[str, str, str], ...]:
+    """Return code, head model and result; another head model with the licence that it came under."""
+    if not model.meta.get("foreign"):
+        return _LICENCES
+    own = ("head model", str(model.meta["licence"]), f"{model.meta['name']}, from {model.meta['obtain']}")
+    result = ("this head", "see the head model", "what may be done with a result depends on the head model's licence")
+    return (_LICENCES[0], own, result)
 
 
 def citation() -> str:

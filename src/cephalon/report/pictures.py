@@ -134,6 +134,9 @@ def render(
                     image = skin_srgb if name == "skin" and skin_srgb is not None else looks[name].image_srgb
                     base[here], opacity[here] = _look_colour(looks[name], image, uv[here])
                     gloss[here] = _EYE_GLOSS if "eye" in name else 0.035
+        elif looks is not None:  # a model without texture coordinates has one tone for each part
+            for name in layer:
+                base[part_of_face[face] == names.index(name)] = looks[name].base_color_linear[:3]
         lit = base * _light(normal, clay=looks is None)[:, None] + _shine(normal, gloss)[:, None]
         colour[hit] = lit * opacity[:, None] + colour[hit] * (1 - opacity[:, None])
         alpha[hit] = np.maximum(alpha[hit], opacity)

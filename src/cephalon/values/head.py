@@ -12,11 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cephalon.core import InputError, as_array
-from cephalon.export import head_glb, head_obj, part_looks
+from cephalon.export import fine_mesh, head_glb, head_obj, head_scene, part_looks
 from cephalon.files.atomic import OutputFolder, write_bytes
+from cephalon.files.ply import ply_bytes
 from cephalon.files.png import png_bytes
+from cephalon.files.stl import stl_bytes
+from cephalon.files.usd import usdz_bytes
 from cephalon.geometry import Mesh
 from cephalon.head import HeadCode, HeadModel
+from cephalon.head.solid import Solid, printable_solid
 from cephalon.photo import Photo
 from cephalon.values.records import Measure, Observation, Posterior, Texture
 
@@ -104,9 +108,36 @@ class Head:
         extras = {"generator": "Cephalon", "model": self.model.meta.get("name", ""), "model_sha256": self.model.sha256}
         return head_glb(self.model, self.identity, self.looks(), expression=expression, extras=extras)
 
-    def save(self, folder: str | Path, *, force: bool = False) -> None:
+    def ply(self) -> bytes:
+        """Return the neutral head as the bytes of a PLY file: mm, the model's own vertices in their order.
+
+        At each vertex: `sigma_mm` (posterior sd); with a texture also its colour and, on the skin, `provenance`: which
+        source the colour came from, counted as the header's comment lists them.
+        """
+        attributes: dict[str, Any] = {"sigma_mm": self.vertex_sigma()}
+        comment = f"Cephalon head, neutral; head model {self.model.meta.get('name', '')} {self.model.sha256[:12]}"
+        colours = None
+        if self.texture is not None:
+            codes, colours = _at_vertices(self.model, self.texture)
+            attributes["provenance"] = codes
+            names = ", ".join(f"{i} = {name}" for i, name in enumerate(self.texture.provenance_names))
+            comment += f"\nprovenance: {names}"
+        return ply_bytes(self.mesh(), attributes, colours_srgb=colours, comment=comment, quads=True)
+
+    def solid(self) -> Solid:
+        """Return the neutral head as one closed surface for printing (eyes and mouth closed, a flat foot)."""
+        fine = fine_mesh(self.model)
+        skin = fine.mesh.faces[fine.parts["skin"].faces]
+        return printable_solid(self.model, self.model.vertices(self.code), operator=fine.operator, skin=skin)
+
+    def usdz(self, *, expression: Mapping[str, float] | None = None) -> bytes:
+        """Return the rigged head as the bytes of a USD package (needs the extra usd)."""
+        return usdz_bytes(head_scene(self.model, self.identity, self.looks(), expression=expression))
+
+    def save(self, folder: str | Path, *, force: bool = False, also: Sequence[str] = ()) -> None:
         """Write head.glb, head.obj, albedo.png, provenance.png, fit.json and posterior.npz to a folder, all or nothing.
 
+        `also` names further formats: "ply" (sigma and provenance at the vertices), "stl" (one closed solid), "usdz".
         `cephalon.save` writes the overlays and the report beside them.
 
         Raises
@@ -115,10 +146,10 @@ class Head:
             If the folder cannot be written or holds something else than an earlier result (unless `force`).
         """
         with OutputFolder(folder, force=force) as out:
-            self.write_files(out)
+            self.write_files(out, also=also)
             self.write_document(out)
 
-    def write_files(self, out: OutputFolder) -> bytes:
+    def write_files(self, out: OutputFolder, *, also: Sequence[str] = ()) -> bytes:
         """Write the mesh and texture files into an open output folder (`write_document` comes last); return the GLB."""
         glb = self.glb()
         out.write("head.glb", glb)
@@ -131,7 +162,20 @@ class Head:
         obj, mtl = head_obj(self.model, vertices, self.looks(), texture_name=texture_name)
         out.write("head.obj", obj)
         out.write("head.mtl", mtl)
+        for name in also:
+            if name not in FURTHER:
+                raise InputError(f"further format {name!r}: expected one of {', '.join(FURTHER)}")
+            out.write(f"head.{name}", self._further(name))
         return glb
+
+    def _further(self, name: str) -> bytes:
+        if name == "ply":
+            return self.ply()
+        if name == "usdz":
+            return self.usdz()
+        solid = self.solid()
+        comment = f"solid, thinnest {solid.thinnest_mm:.1f} mm, {solid.crossings} crossings"
+        return stl_bytes(solid.mesh, comment=comment)
 
     def write_document(self, out: OutputFolder) -> None:
         """Write fit.json and posterior.npz; the document lists every file written before it with its hash."""
@@ -142,7 +186,9 @@ class Head:
         out.write("fit.json", document_bytes(self, files=out.manifest()))
 
     def write_mesh(self, path: str | Path, *, expression: Mapping[str, float] | None = None) -> None:
-        """Write the head to one .glb or .obj file (an .obj refers to an .mtl of the same name, written beside).
+        """Write the head to one .glb, .obj, .ply, .stl or .usdz file (an .obj refers to an .mtl of the same name beside).
+
+        PLY and STL hold the neutral head alone.
 
         Raises
         ------
@@ -157,8 +203,14 @@ class Head:
             obj, mtl = head_obj(self.model, vertices, self.looks(), material_name=path.stem)
             write_bytes(path.with_suffix(".mtl"), mtl)
             write_bytes(path, obj)
+        elif path.suffix.lower() == ".usdz":
+            write_bytes(path, self.usdz(expression=expression))
+        elif path.suffix.lower() in (".ply", ".stl"):
+            if expression:
+                raise InputError(f"{path}: an expression is written to .glb, .obj or .usdz; this format is neutral")
+            write_bytes(path, self._further(path.suffix.lower()[1:]))
         else:
-            raise InputError(f"{path}: expected a file name ending in .glb or .obj")
+            raise InputError(f"{path}: expected a file name ending in .glb, .obj, .ply, .stl or .usdz")
 
     @staticmethod
     def load(folder: str | Path, *, model: HeadModel | None = None) -> Head:
@@ -172,6 +224,28 @@ class Head:
         from cephalon.values.document import read_head
 
         return read_head(Path(folder), model)
+
+
+FURTHER = ("ply", "stl", "usdz")
+"""Formats that `Head.save` writes when asked."""
+
+
+def _at_vertices(model: HeadModel, texture: Texture) -> tuple[NDArray[np.int32], NDArray[np.uint8]]:
+    """Sample the texture at the skin's vertices: provenance code (n,) and colour (n, 3) sRGB; other parts plain."""
+    topology, skin = model.topology, model.parts["skin"]
+    codes = np.zeros(len(model.mean), dtype=np.int32)
+    colours = np.full((len(model.mean), 3), 200, dtype=np.uint8)
+    if topology.uv is None or topology.polygons_uv is None:
+        return codes, colours
+    corners, corners_uv = topology.polygons[skin.polygons], topology.polygons_uv[skin.polygons]
+    known = corners >= 0
+    uv = topology.uv[corners_uv[known]]
+    for image, target in ((texture.provenance, codes), (texture.albedo_srgb, colours)):
+        height, width = image.shape[:2]
+        row = np.clip(((1 - uv[:, 1]) * height).astype(int), 0, height - 1)
+        column = np.clip((uv[:, 0] * width).astype(int), 0, width - 1)
+        target[corners[known]] = image[row, column]
+    return codes, colours
 
 
 @lru_cache(maxsize=8)

@@ -1,0 +1,148 @@
+"""A head model as its own files have it, before it becomes a `HeadModel`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cephalon.core import InputError, as_array
+
+Float = NDArray[np.float64]
+
+MOST_VERTICES = 400_000
+MOST_MODES = 1_000
+MOST_NUMBERS = 400_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ForeignHead:
+    """What a reader found: arrays in mm, in the model's own frame (any place; +y roughly up, +z roughly out of the face).
+
+    With n vertices, k identity modes, b expressions, j joints:
+
+    Attributes
+    ----------
+    kind : short name of the family, such as "FLAME".
+    licence : of the model, in one sentence; `obtain` : where a user gets it.
+    vertices : (n, 3) mm of the mean head. polygons : (m, 4), -1 as fourth corner of a triangle.
+    uv, polygons_uv : texture coordinates of the skin, or None.
+    parts : name -> polygon numbers; "skin" first. Empty: everything is skin.
+    identity : (k, n, 3) float32, mm per standard deviation.
+    expression : (b, n, 3) float32, mm at coefficient 1; `expression_names` (b,).
+    arkit : whether the expressions have ARKit's names and meaning (then they are used as they are).
+    joint_names, joint_parents (j,), joint_operator (j, n) dense weights of the vertices, skinning_weights (n, j); or none.
+    inside : vertices that no camera sees from outside (mouth, eye sockets), where the files say them.
+    sha256 : of the files.
+    notes : what the reader did that a user should know.
+    """
+
+    kind: str
+    licence: str
+    obtain: str
+    vertices: Float
+    polygons: NDArray[np.int32]
+    uv: Float | None = None
+    polygons_uv: NDArray[np.int32] | None = None
+    parts: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    identity: NDArray[np.float32]
+    expression: NDArray[np.float32] | None = None
+    expression_names: tuple[str, ...] = ()
+    arkit: bool = False
+    joint_names: tuple[str, ...] = ()
+    joint_parents: NDArray[np.int32] | None = None
+    joint_operator: NDArray[np.float64] | None = None
+    skinning_weights: NDArray[np.float32] | None = None
+    inside: NDArray[np.int64] | None = None
+    sha256: str = ""
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check sizes and numbers: what comes from a file is not to be trusted."""
+        name = self.kind
+        vertices = as_array(f"{name} vertices", self.vertices, (None, 3))
+        n = len(vertices)
+        if not 50 <= n <= MOST_VERTICES:
+            raise InputError(f"{name}: expected 50 to {MOST_VERTICES} vertices, got {n}")
+        polygons = as_array(f"{name} polygons", self.polygons, (None, 4), np.int32)
+        if not len(polygons) or polygons[:, :3].min() < 0 or polygons.max() >= n:
+            raise InputError(f"{name}: a polygon names a vertex that is not there")
+        identity = np.asarray(self.identity, dtype=np.float32)
+        expression = np.zeros((0, n, 3), np.float32) if self.expression is None else np.asarray(self.expression)
+        for what, basis in (("identity", identity), ("expression", expression)):
+            if basis.ndim != 3 or basis.shape[1:] != (n, 3) or len(basis) > MOST_MODES:
+                raise InputError(
+                    f"{name} {what}: expected up to {MOST_MODES} modes of ({n}, 3), got shape {basis.shape}"
+                )
+            if not np.isfinite(basis).all():
+                raise InputError(f"{name} {what}: it holds numbers that are not finite")
+        if not len(identity):
+            raise InputError(f"{name}: it has no identity modes")
+        if len(self.expression_names) != len(expression):
+            raise InputError(f"{name}: {len(expression)} expressions, {len(self.expression_names)} names")
+        size = float(np.linalg.norm(vertices.max(0) - vertices.min(0)))
+        if not 100 <= size <= 3000:
+            raise InputError(f"{name}: a head of {size:.3g} mm across: the unit of length is not the documented one")
+        object.__setattr__(self, "vertices", vertices)
+        object.__setattr__(self, "polygons", polygons)
+        object.__setattr__(self, "identity", identity)
+        object.__setattr__(self, "expression", expression.astype(np.float32, copy=False))
+
+
+def triangles_as_polygons(faces: NDArray[np.integer]) -> NDArray[np.int32]:
+    """Return triangles (t, 3) as polygons (t, 4)."""
+    faces = np.asarray(faces).reshape(-1, 3).astype(np.int32)
+    return np.concatenate([faces, np.full((len(faces), 1), -1, np.int32)], axis=1)
+
+
+def outward(vertices: Float, polygons: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return the polygons so that they are counter-clockwise seen from outside (the signed volume is positive).
+
+    The surface need not be closed: the volume is taken about its centre.
+    """
+    corner = vertices[polygons[:, :3]] - vertices.mean(0)
+    if np.einsum("td,td->", corner[:, 0], np.cross(corner[:, 1], corner[:, 2])) >= 0:
+        return polygons
+    flipped = polygons.copy()
+    quad = polygons[:, 3] >= 0
+    flipped[quad] = polygons[quad][:, ::-1]
+    flipped[~quad, :3] = polygons[~quad][:, [0, 2, 1]]
+    return flipped
+
+
+def parts_by_piece(
+    polygons: NDArray[np.int32],
+    skinning_weights: NDArray[np.float32],
+    joint_names: tuple[str, ...],
+    clear: NDArray[np.bool_] | None = None,
+) -> dict[str, NDArray[np.int64]]:
+    """Cut a mesh into connected pieces: the largest is the skin; those that turn with an eye's joint are that eyeball.
+
+    Other pieces (teeth, tongue) become "inner_parts". Pieces made of `clear` vertices (n,) are left out.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    n = len(skinning_weights)
+    quads = polygons[polygons[:, 3] >= 0]
+    sides = np.concatenate([polygons[:, [0, 1]], polygons[:, [1, 2]], quads[:, [2, 3]]])
+    _, piece = connected_components(coo_array((np.ones(len(sides)), sides.T), shape=(n, n)), directed=False)
+    of_polygon = piece[polygons[:, 0]]
+    sizes = np.bincount(of_polygon)
+    skin = int(sizes.argmax())
+    found: dict[str, list[NDArray[np.int64]]] = {"skin": [np.flatnonzero(of_polygon == skin)]}
+    for number in np.flatnonzero(sizes):
+        members = np.flatnonzero(of_polygon == number)
+        own = polygons[members]
+        used = np.unique(own[own >= 0])
+        if number == skin or (clear is not None and clear[used].mean() > 0.5):
+            continue
+        name = "inner_parts"
+        for eye in ("left_eye", "right_eye"):
+            if eye in joint_names and skinning_weights[used, joint_names.index(eye)].mean() > 0.5:
+                name = eye
+        found.setdefault(name, []).append(members)
+    order = ("skin", "left_eye", "right_eye", "inner_parts")
+    return {name: np.concatenate(found[name]) for name in order if name in found}
