@@ -1,0 +1,1 @@
+"""Synthetic people: photographs with perfect truth. See docs/synth.md."""
