@@ -43,12 +43,14 @@ class Rendering:
     linear : (h, w, 3) float32 exposed linear light, before the sensor, at the picture's size.
     label : (h, w) uint8 class; see `labels.LABELS`. The class with the most samples in the pixel; the lower number of equals.
     transmitted : (h, w) float32 share of light from the solids that passes hair and lenses.
+    solid_depth : (s h, s w) float32 mm of solids at every sample, infinity for none.
     stage : the meshes.
     """
 
     linear: Float32
     label: NDArray[np.uint8]
     transmitted: Float32
+    solid_depth: Float32
     stage: Stage
 
 
@@ -91,6 +93,7 @@ def render(library: Library, scene: Scene, *, supersample: int, texture: int) ->
         linear=_pooled(linear, s),
         label=_majority(label, s),
         transmitted=_pooled(passed[..., None], s)[..., 0],
+        solid_depth=solid.depth,
         stage=stage,
     )
 

@@ -1,0 +1,309 @@
+"""What a picture shows, exactly: maps aligned with its pixels, maps over the skin's chart, and named points.
+
+All maps are sampled at pixel centres, (column + 0.5, row + 0.5). "Head" means the bare head with neck to the collar, eyes,
+teeth and tongue: hair, glasses, hats and clothes are looked through. The "visible" maps show what the camera sees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cephalon.geometry import Camera, Raster, interpolate, point_visibility, rasterise_mesh, rasterise_uv
+from cephalon.head import HeadModel
+from cephalon.synth.assemble import PosedHead, solid_faces
+from cephalon.synth.library import Library
+from cephalon.synth.render import Rendering, collect_layers, rasterise_solids
+from cephalon.synth.scene import HEAD_MIDDLE, Scene
+
+Float = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+
+POSITION_MAP_PX = 256
+_TOLERANCE_MM = 2.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Maps:
+    """Truth of one picture, h x w pixels; see the module for what head and visible mean.
+
+    Attributes
+    ----------
+    label : (h, w) uint8; see `labels.LABELS`.
+    head_index : (h, w) int8 number of the head, -1 for none; `mask` is its being >= 0.
+    normals : (h, w, 3) float32 unit, camera frame, interpolated between vertices; 0 outside.
+    depth : (h, w) float32 mm, 0 outside.
+    gradient : (h, w) float32: W, the magnitude of the gradient of depth in px per px, see `depth_gradient`.
+    uv : (h, w, 2) float32 in the chart of the part, 0 outside; part : (h, w) uint8 number of the part, 255 outside.
+    visible_normals, visible_depth : the same of what is seen; where hair hides more than half, of the hair.
+    """
+
+    label: NDArray[np.uint8]
+    head_index: NDArray[np.int8]
+    normals: Float32
+    depth: Float32
+    gradient: Float32
+    uv: Float32
+    part: NDArray[np.uint8]
+    visible_normals: Float32
+    visible_depth: Float32
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """(h, w), True where a pixel shows the bare head."""
+        return self.head_index >= 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HeadMaps:
+    """Truth of one head over the skin's chart, 256 x 256 texels; row 0 is v = 1.
+
+    Attributes
+    ----------
+    position : (256, 256, 3) float32 mm: where each texel's skin point is, camera axes, relative to `origin`.
+    origin : (3,) mm, camera frame: the middle of the head.
+    albedo_srgb : (256, 256, 3) uint8 colour of the skin without light, sRGB-coded.
+    visible : (256, 256) float32 share of its light that reaches the camera; 0 where hidden.
+    """
+
+    position: Float32
+    origin: Float
+    albedo_srgb: NDArray[np.uint8]
+    visible: Float32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class NamedPoints:
+    """Named points of one head in the picture.
+
+    Attributes
+    ----------
+    position : (k, 2) px; depth : (k,) mm.
+    visible : (k,) bool, seen by the camera past hair, glasses and things; bare : (k,) bool, seen if nothing were before the head.
+    weight : (k,) share of the point's light that reaches the camera, 0 if hidden or outside the picture.
+    """
+
+    position: Float
+    depth: Float
+    visible: NDArray[np.bool_]
+    bare: NDArray[np.bool_]
+    weight: Float
+
+
+def picture_maps(library: Library, scene: Scene, rendering: Rendering) -> Maps:
+    """Return the maps of a rendered scene."""
+    model, camera = library.model, scene.camera
+    heads = rendering.stage.heads
+    height, width = camera.height, camera.width
+    count, n = solid_faces(model), len(model.mean)
+    vertices = np.concatenate([h.vertices for h in heads]) if heads else np.zeros((0, 3))
+    normals = np.concatenate([h.normals for h in heads]) if heads else np.zeros((0, 3))
+    faces = np.concatenate([model.faces[:count] + n * k for k in range(len(heads))]) if heads else np.zeros((0, 3), np.int32)
+    raster = rasterise_mesh(vertices, faces, camera)
+    covered = raster.covered
+    seen = raster.face_index[covered]
+    own = seen % count if count else seen
+    uv = np.zeros((height, width, 2), dtype=np.float32)
+    corners = _corner_uv(model)[own]
+    uv[covered] = np.einsum("pc,pcd->pd", raster.barycentric[covered], corners)
+    part = np.full((height, width), 255, dtype=np.uint8)
+    part[covered] = _part_of_face(model)[own]
+    head_index = np.full((height, width), -1, dtype=np.int8)
+    head_index[covered] = seen // count
+    depth = np.where(covered, raster.depth, 0).astype(np.float32)
+    z_ref = float(np.median([_middle(h)[2] for h in heads])) if heads else 1.0
+    visible_normals, visible_depth = _visible(rendering, camera)
+    return Maps(
+        label=rendering.label,
+        head_index=head_index,
+        normals=_unit_normals(raster, faces, normals),
+        depth=depth,
+        gradient=depth_gradient(depth, camera.focal_px / z_ref),
+        uv=uv,
+        part=part,
+        visible_normals=visible_normals,
+        visible_depth=visible_depth,
+    )
+
+
+def depth_gradient(depth: Float32, px_per_mm: float) -> Float32:
+    """Return W = |grad d| (h, w) of d = depth x px per mm, in px per px: 0 where depth is 0 (nothing).
+
+    Central differences between the neighbours on both sides, one-sided where a neighbour shows nothing; so it is small on
+    surfaces that face the camera and large across edges, where integration must not trust the normals (there the weight of
+    a pixel is 1 / (1 + 0.1 W)).
+    """
+    covered = depth > 0
+    d = depth * np.float32(px_per_mm)
+    total = np.zeros_like(d)
+    for axis in (0, 1):
+        ahead, behind = np.zeros_like(d), np.zeros_like(d)
+        has_ahead, has_behind = np.zeros_like(covered), np.zeros_like(covered)
+        low, high = [slice(None)] * 2, [slice(None)] * 2
+        low[axis], high[axis] = slice(None, -1), slice(1, None)
+        ahead[tuple(low)], has_ahead[tuple(low)] = d[tuple(high)], covered[tuple(high)]
+        behind[tuple(high)], has_behind[tuple(high)] = d[tuple(low)], covered[tuple(low)]
+        ahead = np.where(has_ahead, ahead, d)
+        behind = np.where(has_behind, behind, d)
+        steps = has_ahead.astype(np.float32) + has_behind
+        slope = (ahead - behind) / np.maximum(steps, 1)
+        total += slope * slope
+    return np.where(covered, np.sqrt(total), 0).astype(np.float32)
+
+
+def _middle(head: PosedHead) -> Float:
+    return head.actor.camera_from_head.apply(head.skull_from_head.apply(HEAD_MIDDLE[None]))[0]
+
+
+def _unit_normals(raster: Raster, faces: NDArray[np.int32], normals: Float) -> Float32:
+    picture = interpolate(raster, faces, normals.astype(np.float32))
+    length = np.linalg.norm(picture, axis=-1, keepdims=True)
+    return (picture / np.where(length > 0, length, 1)).astype(np.float32)
+
+
+def _visible(rendering: Rendering, camera: Camera) -> tuple[Float32, Float32]:
+    stage = rendering.stage
+    raster = rasterise_solids(stage.solids, camera)
+    normals = _unit_normals(raster, stage.solids.faces, stage.solids.attributes[:, :3].astype(np.float64))
+    depth = np.where(raster.covered, raster.depth, 0).astype(np.float32)
+    layers = collect_layers(stage, camera, raster.depth)
+    rows, columns = np.nonzero(layers.count)
+    if rows.size:
+        number = layers.count[rows, columns]
+        passed = np.ones(rows.size, dtype=np.float32)
+        chosen = np.full(rows.size, -1)
+        for k in range(int(number.max())):
+            after = passed * (1 - np.where(k < number, layers.weights[rows, columns, k, 2], 0))
+            chosen = np.where((passed > 0.5) & (after <= 0.5), k, chosen)
+            passed = after
+        hit = chosen >= 0
+        rows, columns, chosen = rows[hit], columns[hit], chosen[hit]
+        face = layers.face_index[rows, columns, chosen]
+        weight = layers.weights[rows, columns, chosen, :2]
+        share = np.concatenate([weight, 1 - weight.sum(1, keepdims=True)], axis=1)
+        at = np.einsum("pc,pcd->pd", share, stage.layers.attributes[:, :3][stage.layers.faces[face]])
+        at /= np.maximum(np.linalg.norm(at, axis=1, keepdims=True), 1e-9)
+        ray = np.stack([columns + 0.5, rows + 0.5], axis=1)
+        direction = camera.unproject(ray, np.ones(len(ray)))
+        at = np.where((np.einsum("pd,pd->p", at, direction) > 0)[:, None], -at, at)
+        normals[rows, columns] = at
+        depth[rows, columns] = layers.depth[rows, columns, chosen]
+    return normals, depth
+
+
+def head_maps(library: Library, scene: Scene, rendering: Rendering, number: int = 0) -> HeadMaps:
+    """Return the maps over the chart of one head."""
+    model = library.model
+    head = rendering.stage.heads[number]
+    chart, faces = _chart(model)
+    origin = _middle(head)
+    skin = model.parts["skin"].vertices.stop
+    placed = interpolate(chart, faces, (head.vertices[:skin] - origin).astype(np.float32)).astype(np.float32)
+    covered = chart.covered
+    albedo = head.albedo[..., :3]
+    step = albedo.shape[0] // POSITION_MAP_PX
+    if step > 1:
+        albedo = albedo.reshape(POSITION_MAP_PX, step, POSITION_MAP_PX, step, 3).mean(axis=(1, 3))
+    code = np.where(albedo <= 0.0031308, 12.92 * albedo, 1.055 * np.maximum(albedo, 1e-9) ** (1 / 2.4) - 0.055)
+    code = np.where(covered[..., None], np.round(np.clip(code, 0, 1) * 255), 0).astype(np.uint8)
+    normal = interpolate(chart, faces, head.normals[:skin].astype(np.float32))[covered]
+    share = _light_that_arrives(scene.camera, rendering, placed[covered] + origin, normal)
+    visible = np.zeros(covered.shape, dtype=np.float32)
+    visible[covered] = share
+    return HeadMaps(position=placed, origin=origin, albedo_srgb=code, visible=visible)
+
+
+def _light_that_arrives(camera: Camera, rendering: Rendering, points: Float, normals: NDArray[np.floating]) -> Float:
+    """Share (p,) of the light of surface points that reaches the camera: 0 if a solid hides them, less behind hair."""
+    seen = point_visibility(points, camera, rendering.solid_depth, normals_cam=normals, tolerance_mm=_TOLERANCE_MM)
+    pixel = np.nan_to_num(camera.project(points), nan=-1.0)
+    column = np.clip(pixel[:, 0].astype(np.int64), 0, camera.width - 1)
+    row = np.clip(pixel[:, 1].astype(np.int64), 0, camera.height - 1)
+    return np.where(seen, rendering.transmitted[row, column], 0.0)
+
+
+def named_points(library: Library, scene: Scene, rendering: Rendering, set_name: str, number: int, maps: Maps) -> NamedPoints:
+    """Return a named point set of one head in the picture."""
+    model, camera = library.model, scene.camera
+    head = rendering.stage.heads[number]
+    points = model.point_set(set_name)
+    placed = points.positions(head.vertices, model.faces)
+    normals = points.positions(head.normals, model.faces)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+    weight = _light_that_arrives(camera, rendering, placed, normals)
+    bare_depth = np.where(maps.mask, maps.depth, np.inf)
+    bare = point_visibility(placed, camera, bare_depth, normals_cam=normals, tolerance_mm=_TOLERANCE_MM)
+    return NamedPoints(
+        position=np.nan_to_num(camera.project(placed), nan=-1.0),
+        depth=placed[:, 2],
+        visible=weight > 0.5,
+        bare=bare,
+        weight=weight,
+    )
+
+
+def head_box(library: Library, scene: Scene, rendering: Rendering, number: int) -> Float:
+    """Return left, top, right, bottom px of the bare head without its neck; it may reach beyond the picture."""
+    model = library.model
+    pixel = scene.camera.project(rendering.stage.heads[number].vertices[_without_neck(model)])
+    pixel = pixel[np.isfinite(pixel).all(1)]
+    return np.concatenate([pixel.min(0), pixel.max(0)])
+
+
+def gaze_directions(library: Library, rendering: Rendering, number: int) -> Float:
+    """Return (2, 3) unit vectors of the left and right gaze, camera frame: from the eye's centre through its pupil."""
+    model, head = library.model, rendering.stage.heads[number]
+    result = np.zeros((2, 3))
+    for row, side in enumerate(("left_eye", "right_eye")):
+        part = model.parts[side].vertices
+        eye, pupil = head.vertices[part], model.regions["pupil"][part] > 0.5
+        _, _, axes = np.linalg.svd(eye[~pupil] - eye[~pupil].mean(0), full_matrices=False)
+        del axes
+        way = eye[pupil].mean(0) - eye.mean(0)
+        result[row] = way / np.linalg.norm(way)
+    return result
+
+
+@lru_cache(maxsize=2)
+def _without_neck(model: HeadModel) -> NDArray[np.intp]:
+    skin = np.arange(len(model.mean)) < model.parts["skin"].vertices.stop
+    return np.flatnonzero(skin & (model.regions["neck"] < 0.5))
+
+
+@lru_cache(maxsize=2)
+def _chart(model: HeadModel) -> tuple[Raster, NDArray[np.int32]]:
+    assert model.topology.uv is not None
+    assert model.topology.faces_uv is not None
+    skin = model.parts["skin"].faces
+    return rasterise_uv(model.topology.uv, model.topology.faces_uv[skin], POSITION_MAP_PX), model.faces[skin]
+
+
+@lru_cache(maxsize=2)
+def _corner_uv(model: HeadModel) -> Float32:
+    assert model.topology.uv is not None
+    assert model.topology.faces_uv is not None
+    return model.topology.uv[model.topology.faces_uv].astype(np.float32)
+
+
+@lru_cache(maxsize=2)
+def _part_of_face(model: HeadModel) -> NDArray[np.uint8]:
+    table = np.zeros(len(model.faces), dtype=np.uint8)
+    for number, part in enumerate(model.parts.values()):
+        table[part.faces] = number
+    return table
+
+
+def prn_position_map(maps: HeadMaps, camera: Camera) -> Float32:
+    """Return the position map as PRNet defines it: (256, 256, 3) x px, y px, and z px towards the camera.
+
+    x and y are where the skin point lies in the picture; z is its depth before the head's middle, scaled to pixels there
+    (Feng et al. 2018, section 3.1, with a perspective camera in place of their weak perspective one).
+    """
+    points = maps.position + maps.origin
+    pixel = camera.project(points)
+    z = -(maps.position[..., 2]) * camera.focal_px / maps.origin[2]
+    covered = np.any(maps.position != 0, axis=-1)
+    return np.where(covered[..., None], np.concatenate([pixel, z[..., None]], axis=-1), 0).astype(np.float32)
