@@ -258,6 +258,7 @@ def shade_kernel(
                 facing = nx * view_x + ny * view_y + nz * view_z
                 red, green, blue = materials[m, 0], materials[m, 1], materials[m, 2]
                 gloss = 1.0
+                painted = np.uint8(255)
                 texture = int(materials[m, 5])
                 if texture >= 0:
                     u = w0 * corner_uv[f, 0] + w1 * corner_uv[f, 2] + w2 * corner_uv[f, 4]
@@ -270,6 +271,7 @@ def shade_kernel(
                     c0, r0 = c0 % tw, r0 % th
                     p00, p01 = start + 4 * (r0 * tw + c0), start + 4 * (r0 * tw + c1)
                     p10, p11 = start + 4 * (r1 * tw + c0), start + 4 * (r1 * tw + c1)
+                    painted = texel_label[start // 4 + (r1 if fy > 0.5 else r0) * tw + (c1 if fx > 0.5 else c0)]
                     a00, a01, a10, a11 = (1 - fx) * (1 - fy), fx * (1 - fy), (1 - fx) * fy, fx * fy
                     red *= a00 * texels[p00] + a01 * texels[p01] + a10 * texels[p10] + a11 * texels[p11]
                     green *= a00 * texels[p00 + 1] + a01 * texels[p01 + 1] + a10 * texels[p10 + 1] + a11 * texels[p11 + 1]
@@ -332,10 +334,8 @@ def shade_kernel(
                 image[row, column, 1] = green * lg + sg
                 image[row, column, 2] = blue * lb + sb
                 label[row, column] = np.uint8(materials[m, 9])
-                if texture >= 0:
-                    kind = texel_label[start // 4 + (r1 if fy > 0.5 else r0) * tw + (c1 if fx > 0.5 else c0)]
-                    if kind != 255:
-                        label[row, column] = kind
+                if painted != 255:
+                    label[row, column] = painted
             if layers == 0:
                 continue
             through = 1.0

@@ -257,7 +257,7 @@ def _cards(model: HeadModel, neutral: Float, hair: Hair, detail: float, *, tied:
         back = np.where(fringe, 0.9 * front, -0.75 * front)
         comb = np.stack([0.9 * side, np.full(count, -0.35), back - 0.15], axis=1)
     comb = comb + rng.normal(0, 0.16, (count, 3))
-    lift = (0.9 if short else 0.45) * hair.volume * (0.25 if tied else 1.0)
+    lift = (0.30 if short else 0.22) * hair.volume * (0.3 if tied else 1.0)
     layer = rng.random(count)
     offset = 2.0 + layer * (7.0 + 9.0 * (hair.volume - 0.4)) * (0.45 if tied or short else 1.0)
     direction = comb + lift * out
@@ -273,13 +273,19 @@ def _cards(model: HeadModel, neutral: Float, hair: Hair, detail: float, *, tied:
         way = way / distance[:, None]
         wanted = _radius_at(radii, way) + offset * min(1.0, (k + 1) / 3)
         inside = np.clip(wanted - distance, 0, None) * (way[:, 1] > -0.75)
-        point = point + way * inside[:, None]
+        # while over the skull, hair lies on it: what stands off is drawn in
+        above = np.clip((point[:, 1] - 5.0) / 40.0, 0, 1) if not short else 1.0
+        standing = np.clip(distance - wanted, 0, None) * 0.65 * above
+        point = point + way * (inside - standing)[:, None]
+        # and it grows along the surface, not out of it
+        outward = np.clip((direction * way).sum(1), 0, None) * above
+        direction = direction - 0.8 * outward[:, None] * way
         # hair beside the face does not fall over it
         before = (point[:, 2] > 38) & (point[:, 1] < 62) & ~(fringe & (front > 0.3))
         edge = np.interp(point[:, 1], [-120, -60, 0, 40, 62], [52, 58, 68, 62, 52])
         push = np.where(before & (np.abs(point[:, 0]) < edge), edge - np.abs(point[:, 0]), 0.0)
         point[:, 0] += np.where(point[:, 0] >= 0, 1, -1) * push * 0.8
-        gravity = 0.30 if not (tied or short) else (0.06 if short else 0.0)
+        gravity = 0.42 if not (tied or short) else (0.10 if short else 0.0)
         pull = np.array([0.0, -gravity, 0.0])
         if tied:
             pull = (target - point) * 0.012
