@@ -25,7 +25,7 @@ def _types(types: Any) -> dict[str, Any]:
     return {
         "f8": types.float64, "d1": readonly(types.float64, 1), "d2": readonly(types.float64, 2), "d3": readonly(types.float64, 3),
         "s1": readonly(types.float32, 1), "s2": readonly(types.float32, 2), "s3": readonly(types.float32, 3), "s4": readonly(types.float32, 4),
-        "i2": readonly(types.int32, 2), "i3": readonly(types.int32, 3), "i1": readonly(types.int32, 1), "l2": readonly(types.int64, 2),
+        "i2": readonly(types.int32, 2), "i3": readonly(types.int32, 3), "i1": readonly(types.int32, 1), "l1": readonly(types.int64, 1), "l2": readonly(types.int64, 2),
         "u1": readonly(types.uint8, 1), "u2": readonly(types.uint8, 2),
         "D2": types.Array(types.float64, 2, "C"), "S1": types.Array(types.float32, 1, "C"), "S2": types.Array(types.float32, 2, "C"),
         "S3": types.Array(types.float32, 3, "C"), "S4": types.Array(types.float32, 4, "C"), "I3": types.Array(types.int32, 3, "C"),
@@ -78,6 +78,23 @@ def shadow_kernel(
     Layers (face_texture >= 0) block where their alpha exceeds 0.45.
     """
     height, width = depth.shape
+
+    def span(d0: float, r0: float, d1: float, r1: float, d2: float, r2: float, low: float, high: float) -> tuple[int, int]:
+        # First and last column of a row where all three weights d x + r can be 0 or more, with a margin.
+        if d0 > 0.0:
+            low = max(low, -r0 / d0)
+        elif d0 < 0.0:
+            high = min(high, -r0 / d0)
+        if d1 > 0.0:
+            low = max(low, -r1 / d1)
+        elif d1 < 0.0:
+            high = min(high, -r1 / d1)
+        if d2 > 0.0:
+            low = max(low, -r2 / d2)
+        elif d2 < 0.0:
+            high = min(high, -r2 / d2)
+        return math.ceil(low - 0.501), math.floor(high - 0.499)
+
     for f in range(faces.shape[0]):
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
         ax, ay, bx, by, cx, cy = points[i, 0], points[i, 1], points[j, 0], points[j, 1], points[k, 0], points[k, 1]
@@ -88,12 +105,18 @@ def shadow_kernel(
         y0, y1 = math.ceil(max(min(ay, by, cy), 0.0) - 0.5), math.floor(min(max(ay, by, cy), float(height)) - 0.5)
         inverse = 1.0 / area
         texture = face_texture[f]
+        # weights as functions of x along a row: w = d x + r
+        d0, d1 = (by - cy) * inverse, (cy - ay) * inverse
+        d2 = -d0 - d1
         for row in range(y0, y1 + 1):
             py = row + 0.5
-            for column in range(x0, x1 + 1):
+            r0 = (bx * (cy - py) - cx * (by - py)) * inverse
+            r1 = (cx * (ay - py) - ax * (cy - py)) * inverse
+            first, last = span(d0, r0, d1, r1, d2, 1.0 - r0 - r1, x0 + 0.5, x1 + 0.5)
+            for column in range(first, last + 1):
                 px = column + 0.5
-                w0 = ((bx - px) * (cy - py) - (by - py) * (cx - px)) * inverse
-                w1 = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) * inverse
+                w0 = d0 * px + r0
+                w1 = d1 * px + r1
                 w2 = 1.0 - w0 - w1
                 if w0 < 0.0 or w1 < 0.0 or w2 < 0.0:
                     continue
@@ -125,6 +148,23 @@ def layers_kernel(
     """
     height, width = count.shape
     most = depth.shape[2]
+
+    def span(d0: float, r0: float, d1: float, r1: float, d2: float, r2: float, low: float, high: float) -> tuple[int, int]:
+        # First and last column of a row where all three weights d x + r can be 0 or more, with a margin.
+        if d0 > 0.0:
+            low = max(low, -r0 / d0)
+        elif d0 < 0.0:
+            high = min(high, -r0 / d0)
+        if d1 > 0.0:
+            low = max(low, -r1 / d1)
+        elif d1 < 0.0:
+            high = min(high, -r1 / d1)
+        if d2 > 0.0:
+            low = max(low, -r2 / d2)
+        elif d2 < 0.0:
+            high = min(high, -r2 / d2)
+        return math.ceil(low - 0.501), math.floor(high - 0.499)
+
     for f in range(faces.shape[0]):
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
         ax, ay, bx, by, cx, cy = x[i], y[i], x[j], y[j], x[k], y[k]
@@ -139,12 +179,17 @@ def layers_kernel(
         q0, q1, q2 = inverse_depth[i], inverse_depth[j], inverse_depth[k]
         texture = face_texture[f]
         start, th, tw = texture_info[texture, 0], texture_info[texture, 1], texture_info[texture, 2]
+        d0, d1 = (by - cy) * inverse, (cy - ay) * inverse
+        d2 = -d0 - d1
         for row in range(y0, y1 + 1):
             py = row + 0.5
-            for column in range(x0, x1 + 1):
+            s0 = (bx * (cy - py) - cx * (by - py)) * inverse
+            s1 = (cx * (ay - py) - ax * (cy - py)) * inverse
+            first, last = span(d0, s0, d1, s1, d2, 1.0 - s0 - s1, x0 + 0.5, x1 + 0.5)
+            for column in range(first, last + 1):
                 px = column + 0.5
-                w0 = ((bx - px) * (cy - py) - (by - py) * (cx - px)) * inverse
-                w1 = ((cx - px) * (ay - py) - (cy - py) * (ax - px)) * inverse
+                w0 = d0 * px + s0
+                w1 = d1 * px + s1
                 w2 = 1.0 - w0 - w1
                 if w0 < 0.0 or w1 < 0.0 or w2 < 0.0:
                     continue
@@ -209,7 +254,7 @@ def shade_kernel(
     glossy_h, glossy_w = glossy.shape[1], glossy.shape[2]
 
     def arrives(lamp: int, px: float, py: float, pz: float) -> float:
-        # Share of a lamp's light at a point: nine taps of the shadow map.
+        # Share of a lamp's light at a point: five taps of the shadow map.
         m = shadow_maps_from_camera[lamp]
         u = m[0, 0] * px + m[0, 1] * py + m[0, 2] * pz + m[0, 3]
         v = m[1, 0] * px + m[1, 1] * py + m[1, 2] * pz + m[1, 3]
@@ -217,20 +262,25 @@ def shade_kernel(
         soft = lamps[lamp, 6]
         bias = lamps[lamp, 7]
         lit = 0.0
-        for dy in range(-1, 2):
-            row = int(v + dy * soft)
-            for dx in range(-1, 2):
-                column = int(u + dx * soft)
-                if row < 0 or column < 0 or row >= map_side or column >= map_side or z <= shadow_maps[lamp, row, column] + bias:
-                    lit += 1.0
-        return lit / 9.0
+        z -= bias
+        for tap in range(5):
+            dx = soft if tap == 1 or tap == 2 else (-soft if tap > 2 else 0.0)
+            dy = soft if tap == 1 or tap == 3 else (-soft if tap == 2 or tap == 4 else 0.0)
+            row, column = int(v + dy), int(u + dx)
+            if row < 0 or column < 0 or row >= map_side or column >= map_side or z <= shadow_maps[lamp, row, column]:
+                lit += 0.2
+        return lit
 
     def around(dx: float, dy: float, dz: float) -> tuple[float, float]:
-        # Place in a panorama (share of height, share of width) of a camera direction.
+        # Place in an octahedral picture of the surroundings (share of height, share of width) of a camera direction.
         wx = world_from_camera[0, 0] * dx + world_from_camera[0, 1] * dy + world_from_camera[0, 2] * dz
         wy = world_from_camera[1, 0] * dx + world_from_camera[1, 1] * dy + world_from_camera[1, 2] * dz
         wz = world_from_camera[2, 0] * dx + world_from_camera[2, 1] * dy + world_from_camera[2, 2] * dz
-        return math.acos(min(max(wy, -1.0), 1.0)) / math.pi, math.atan2(-wx, wz) / (2 * math.pi) + 0.5
+        scale = 1.0 / max(abs(wx) + abs(wy) + abs(wz), 1e-9)
+        u, v = wx * scale, wz * scale
+        if wy < 0.0:
+            u, v = (1.0 - abs(v)) * (1.0 if u >= 0.0 else -1.0), (1.0 - abs(u)) * (1.0 if v >= 0.0 else -1.0)
+        return 0.5 + 0.5 * v, 0.5 + 0.5 * u
 
     for row in range(height):
         for column in range(width):
@@ -453,22 +503,19 @@ def skin_kernel(
             cavity, lid = masks[r, c, 13], masks[r, c, 14]
             medium, coarse, strands, spots = noise[r, c, 1], noise[r, c, 2], noise[r, c, 3], noise[r, c, 4]
             strength = detail * (1.0 - scalp * (1.0 - keep_scalp))
-            red = tone_r * ((first[r, c, 0] * (1 - mix) + second[r, c, 0] * mix) ** strength)
-            green = tone_g * ((first[r, c, 1] * (1 - mix) + second[r, c, 1] * mix) ** strength)
-            blue = tone_b * ((first[r, c, 2] * (1 - mix) + second[r, c, 2] * mix) ** strength)
+            red = tone_r + strength * (first[r, c, 0] * (1 - mix) + second[r, c, 0] * mix)
+            green = tone_g + strength * (first[r, c, 1] * (1 - mix) + second[r, c, 1] * mix)
+            blue = tone_b + strength * (first[r, c, 2] * (1 - mix) + second[r, c, 2] * mix)
             # blood under the skin: cheeks, nose, ears, and patches
             blood = blush * (0.55 * cheeks + 0.4 * nose + 0.5 * ears) + 0.035 * coarse + 0.02 * medium
             blood += lid * 0.18 + lips * lip_tone
-            red *= math.exp(-0.10 * blood)
-            green *= math.exp(-0.75 * blood)
-            blue *= math.exp(-0.60 * blood)
             dark = under_eye * 0.35 * masks[r, c, 5]
             fleck = freckles * masks[r, c, 11] * min(max((spots - 1.1) * 2.2, 0.0), 1.0) * (1.0 - lips)
             mole = min(max((spots - 3.35) * 4.0, 0.0), 1.0) * 1.2
             pigment = 0.55 * fleck + mole + dark + 0.025 * medium
-            red *= math.exp(-0.75 * pigment)
-            green *= math.exp(-1.0 * pigment)
-            blue *= math.exp(-1.15 * pigment)
+            red = math.exp(red - np.float32(0.10) * blood - np.float32(0.75) * pigment)
+            green = math.exp(green - np.float32(0.75) * blood - pigment)
+            blue = math.exp(blue - np.float32(0.60) * blood - np.float32(1.15) * pigment)
             # make-up
             a = lip_amount * lips
             red, green, blue = red * (1 - a) + a * lip_r, green * (1 - a) + a * lip_g, blue * (1 - a) + a * lip_b
@@ -493,8 +540,8 @@ def skin_kernel(
             inside = 1.0 - 0.55 * cavity
             wet_r, wet_g, wet_b = 0.24, 0.075, 0.065
             red = (red * (1 - cavity) + wet_r * cavity * inside) * shade
-            green = (green * (1 - cavity) + wet_g * cavity * inside) * shade ** 1.15
-            blue = (blue * (1 - cavity) + wet_b * cavity * inside) * shade ** 1.2
+            green = (green * (1 - cavity) + wet_g * cavity * inside) * shade
+            blue = (blue * (1 - cavity) + wet_b * cavity * inside) * shade * shade
             nostril = 1.0 - 0.5 * masks[r, c, 15]
             gloss = (0.35 + 0.75 * oil * (0.4 + 0.8 * nose + 0.3 * cheeks)) * (1.0 + 0.18 * noise[r, c, 0] + 0.12 * medium)
             gloss = gloss * (1 - a) * shade + lips * (0.35 + 0.5 * lip_amount) + 0.5 * cavity
@@ -502,3 +549,34 @@ def skin_kernel(
             out[r, c, 1] = min(max(green * nostril, 0.002), 0.95)
             out[r, c, 2] = min(max(blue * nostril, 0.002), 0.95)
             out[r, c, 3] = min(max(gloss, 0.05), 1.6)
+
+
+@kernel(_signature("i2 s3 i2 d2 S3"), label="renderer", seconds=20)
+def spread_kernel(face_index: Array, weights: Array, faces: Array, attributes: Array, out: Array) -> None:
+    """Spread attributes (n, c) of vertices over a raster (h, w), as `geometry.interpolate`; `out` (h, w, c) is given as zeros."""
+    for row in range(face_index.shape[0]):
+        for column in range(face_index.shape[1]):
+            f = face_index[row, column]
+            if f >= 0:
+                i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+                w0, w1, w2 = weights[row, column, 0], weights[row, column, 1], weights[row, column, 2]
+                for c in range(attributes.shape[1]):
+                    out[row, column, c] = w0 * attributes[i, c] + w1 * attributes[j, c] + w2 * attributes[k, c]
+
+
+@kernel(_signature("u2 l1 U2"), label="renderer", seconds=20)
+def majority_kernel(label: Array, side: Array, out: Array) -> None:
+    """Take for each pixel the class with the most of its side[0] x side[0] samples, the lowest of equals."""
+    s = side[0]
+    for row in range(out.shape[0]):
+        for column in range(out.shape[1]):
+            best, most = label[row * s, column * s], 0
+            for a in range(s * s):
+                kind = label[row * s + a // s, column * s + a % s]
+                votes = 0
+                for b in range(s * s):
+                    if label[row * s + b // s, column * s + b % s] == kind:
+                        votes += 1
+                if votes > most or (votes == most and kind < best):
+                    best, most = kind, votes
+            out[row, column] = best

@@ -63,7 +63,8 @@ class Panorama:
     rgb : (h, 2h, 3) float32 linear radiance, for backgrounds and mirrors.
     harmonics : (9, 3) radiance coefficients in the world frame, without the part that went into the sun.
     sun_direction : (3,) unit, towards the brightest region; sun_rgb : (3,) its irradiance / pi at normal incidence.
-    glossy : (2, 32, 64, 3) float32, the panorama blurred for two roughnesses.
+    mirror : (128, 128, 3) float32, the panorama in octahedral form (see `octahedral_directions`).
+    glossy : (2, 48, 48, 3) float32, the same blurred for two roughnesses.
     """
 
     name: str
@@ -71,7 +72,18 @@ class Panorama:
     harmonics: Float
     sun_direction: Float
     sun_rgb: Float
+    mirror: Float32
     glossy: Float32
+
+
+def octahedral_directions(side: int) -> Float:
+    """Return the unit vectors (side, side, 3) of an octahedral picture: x along columns, z along rows, +y in the middle."""
+    axis = (np.arange(side) + 0.5) / side * 2 - 1
+    x, z = np.meshgrid(axis, axis)
+    y = 1 - np.abs(x) - np.abs(z)
+    fold = np.maximum(-y, 0)
+    d = np.stack([x - np.sign(x) * fold, y, z - np.sign(z) * fold], axis=-1)
+    return d / np.linalg.norm(d, axis=-1, keepdims=True)
 
 
 def directions_of(height: int, width: int) -> tuple[Float, Float]:
@@ -112,18 +124,27 @@ def prepare_panorama(name: str, rgb: NDArray[np.floating]) -> Panorama:
         harmonics=harmonics,
         sun_direction=sun,
         sun_rgb=np.minimum(energy / np.pi, 3.0),
+        mirror=_seen_in(full, octahedral_directions(128)).astype(np.float32),
         glossy=np.stack([_blurred(clipped, 30.0), _blurred(clipped, 7.0)]).astype(np.float32),
     )
 
 
-def _blurred(rgb: Float, power: float, height: int = 32) -> Float:
-    """Return the panorama averaged with a lobe max(cos, 0)^power around each direction, (height, 2 height, 3)."""
+def _seen_in(rgb: Float, directions: Float) -> Float:
+    """Return the panorama's radiance in world directions (..., 3)."""
+    height, width = rgb.shape[:2]
+    row = np.arccos(np.clip(directions[..., 1], -1, 1)) / np.pi * height
+    column = (np.arctan2(-directions[..., 0], directions[..., 2]) / (2 * np.pi) + 0.5) * width
+    return rgb[np.clip(row.astype(int), 0, height - 1), column.astype(int) % width]
+
+
+def _blurred(rgb: Float, power: float, side: int = 48) -> Float:
+    """Return the panorama averaged with a lobe max(cos, 0)^power around each direction of an octahedral picture."""
     step = rgb.shape[0] // 32
     small = rgb.reshape(32, step, 64, step, 3).mean(axis=(1, 3)) if step > 1 else rgb
     source, solid = directions_of(*small.shape[:2])
-    target, _ = directions_of(height, 2 * height)
+    target = octahedral_directions(side)
     lobe = np.maximum(target.reshape(-1, 3) @ source.reshape(-1, 3).T, 0.0) ** power * solid.reshape(-1)
-    return (lobe @ small.reshape(-1, 3) / lobe.sum(1, keepdims=True)).reshape(height, 2 * height, 3)
+    return (lobe @ small.reshape(-1, 3) / lobe.sum(1, keepdims=True)).reshape(side, side, 3)
 
 
 def procedural_panorama(name: str, *, rng: np.random.Generator) -> Panorama:

@@ -35,7 +35,7 @@ class SkinMaps:
     ----------
     chart : which skin triangle each texel shows.
     position : (s, s, 3) float32 mm on the mean head.
-    relative : (k, s, s, 3) float32 skins divided by their own tone.
+    relative : (k, s, s, 3) float32 logarithm of skins divided by their own tone.
     masks : (s, s, m) float32 in [0, 1], in the order of `MASKS`.
     noise : (s, s, 6) float32 of mean 0 and deviation 1, in the order of `NOISE`.
     brows : (b, s, s) float32 opacity.
@@ -69,7 +69,7 @@ def make_skin_maps(
         relative = [_plain_relative(noise, masks, rng) for _ in range(3)]
     brows = [_brow_map(model, mesh, position, region) for mesh in brow_meshes]
     brows += [_drawn_brow(k, position, region) for k in range(8 if not brows else 4)]
-    filled = [_filled(b, chart.covered) for b in relative]
+    filled = [np.log(_filled(b, chart.covered)) for b in relative]
     return SkinMaps(
         chart=chart,
         position=position.astype(np.float32),

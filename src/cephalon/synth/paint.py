@@ -18,7 +18,7 @@ Float32 = NDArray[np.float32]
 _PALE = np.array([0.66, 0.455, 0.365])
 _MELANIN = np.array([0.80, 1.0, 1.12])
 _BLOOD = np.array([0.10, 0.75, 0.60])
-EYE_TEXTURE_PX = 128
+EYE_TEXTURE_PX = 80
 EYE_UV_SCALE = 2.2
 """The eye's texture covers the middle 1 / 2.2 of the eye's chart, where iris and the seen white lie."""
 
@@ -48,7 +48,7 @@ def paint_skin(maps: SkinMaps, person: Person) -> tuple[Float32, NDArray[np.uint
     # Darker skins show lips less in red and more by depth.
     values = np.array(
         [
-            *tone, 0.85, skin.lip_amount, *np.array(skin.lip_rgb) * (0.4 + 0.9 * tone.mean()),
+            *np.log(tone), 0.85, skin.lip_amount, *np.array(skin.lip_rgb) * (0.4 + 0.9 * tone.mean()),
             skin.shadow_amount, *np.array(skin.shadow_rgb) * (0.3 + 1.5 * tone.mean()),
             skin.blush, skin.freckles, min(skin.wrinkles, 1.0), skin.under_eye, skin.oil,
             skin.stubble, *bristle, skin.brow_strength, cropped * (1 - 0.7 * hair.balding if not bald else 0.0), skin.melanin,
@@ -73,20 +73,28 @@ def _polar() -> tuple[Float, Float]:
     return np.hypot(x, y) / 0.0770667, np.arctan2(y, x)
 
 
-def paint_eye(person: Person) -> Float32:
-    """Return an eyeball's texture (128, 128, 4): pupil, fibres, limbal ring, veined white; wetness in the fourth channel."""
+@lru_cache(maxsize=16)
+def _eye_pattern(number: int) -> tuple[Float, Float]:
+    """Fibres of an iris and veins of the white, of mean 0 and from 0."""
     rho, angle = _polar()
-    rng = np.random.default_rng(person.skin.seed)
+    rng = np.random.default_rng([17, number])
     fibres = np.zeros(rho.shape)
     for order in (17, 31, 47, 71):
         fibres += np.cos(order * angle + rng.uniform(0, 6) + rng.uniform(-2, 2) * rho) / 4
+    veins = np.clip(np.sin(9 * angle + 5 * np.sin(3 * rho + rng.uniform(0, 6))) - 0.93, 0, 1) * np.clip(rho - 1.25, 0, 1)
+    return fibres, veins
+
+
+def paint_eye(person: Person) -> Float32:
+    """Return an eyeball's texture (80, 80, 4): pupil, fibres, limbal ring, veined white; wetness in the fourth channel."""
+    rho, _ = _polar()
+    fibres, veins = _eye_pattern(person.skin.seed % 16)
     collarette = np.exp(-(((rho - person.pupil - 0.16) / 0.12) ** 2))
     iris = np.array(person.iris_rgb) * np.exp(0.42 * fibres)[..., None]
     warm = np.array([1.35, 1.05, 0.75]) if person.iris_kind < 0.6 else np.ones(3)
     iris = iris * (1 + (warm - 1) * collarette[..., None]) * (1 + 0.35 * collarette)[..., None]
     iris *= (1 - 0.72 * np.clip((rho - 0.80) / 0.2, 0, 1) ** 1.5)[..., None]
     age = float(np.clip((person.age_years - 10) / 80, 0, 1))
-    veins = np.clip(np.sin(9 * angle + 5 * np.sin(3 * rho + rng.uniform(0, 6))) - 0.93, 0, 1) * np.clip(rho - 1.25, 0, 1)
     white = np.array([0.60, 0.565, 0.535]) * (1 - age * np.array([0.12, 0.2, 0.3]))
     white = white * (1 - np.clip((rho - 1.2) * 0.10, 0, 0.35)[..., None] * np.array([0.3, 1.0, 0.9]))
     white = white * (1 - 1.6 * veins[..., None] * np.array([0.15, 0.8, 0.8]))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cephalon.geometry import Camera, Raster, rasterise_mesh
-from cephalon.synth._kernels import layers_kernel, shade_kernel, shadow_kernel
+from cephalon.synth._kernels import layers_kernel, majority_kernel, shade_kernel, shadow_kernel
 from cephalon.synth.assemble import Geometry, Stage, assemble
 from cephalon.synth.labels import LABELS
 from cephalon.synth.library import Library
@@ -20,7 +20,7 @@ Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 
 MOST_LAYERS = 8
-_SHADOW_PX = 224
+_SHADOW_PX = 192
 _KEY_SHARE = 0.45
 
 
@@ -81,7 +81,7 @@ def render(library: Library, scene: Scene, *, supersample: int, texture: int) ->
     shade_kernel(
         solid.face_index, solid.barycentric, solid.depth, solids.faces, solids.corner_uv, solids.face_material, solids.attributes,
         stage.materials, stage.texels, stage.texel_labels, stage.texture_info, rows, matrices, maps, scene.world_from_camera,
-        panorama.rgb, panorama.glossy, np.array([fine.focal_px, *fine.principal_point]), layers.count, layers.face_index, layers.weights,
+        panorama.mirror, panorama.glossy, np.array([fine.focal_px, *fine.principal_point]), layers.count, layers.face_index, layers.weights,
         soft.faces, soft.face_material, soft.attributes, layers.depth, image, label, passed,
     )  # fmt: skip
     exposure = scene.sensor.exposure * _exposure(stage, image, label)
@@ -92,24 +92,23 @@ def render(library: Library, scene: Scene, *, supersample: int, texture: int) ->
     return Rendering(
         linear=_pooled(linear, s),
         label=_majority(label, s),
-        transmitted=_pooled(passed[..., None], s)[..., 0],
+        transmitted=_pooled(passed, s),
         solid_depth=solid.depth,
         stage=stage,
     )
 
 
 def _pooled(image: Float32, s: int) -> Float32:
-    h, w, c = image.shape
-    return image.reshape(h // s, s, w // s, s, c).mean(axis=(1, 3), dtype=np.float32)
+    total = image[::s, ::s].copy()
+    for number in range(1, s * s):
+        total += image[number // s :: s, number % s :: s]
+    return total / np.float32(s * s)
 
 
 def _majority(label: NDArray[np.uint8], s: int) -> NDArray[np.uint8]:
-    if s == 1:
-        return label
-    h, w = label.shape
-    block = label.reshape(h // s, s, w // s, s).transpose(0, 2, 1, 3).reshape(h // s, w // s, s * s)
-    votes = (block[..., :, None] == block[..., None, :]).sum(-1, dtype=np.int16) * 32 - block
-    return np.take_along_axis(block, votes.argmax(-1)[..., None], axis=-1)[..., 0]
+    out = np.zeros((label.shape[0] // s, label.shape[1] // s), dtype=np.uint8)
+    majority_kernel(label, np.array([s]), out)
+    return out
 
 
 def collect_layers(stage: Stage, camera: Camera, solid_depth: Float32) -> Layers:
@@ -169,7 +168,7 @@ def _shadows(stage: Stage, lamps: list[Lamp]) -> tuple[Float, Float, Float32]:
     everything = np.concatenate([stage.solids.vertices, stage.layers.vertices])
     low, high = heads.min(0) - 40, heads.max(0) + 40
     centre, reach = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
-    side = int(np.clip(_SHADOW_PX * reach / 240.0, _SHADOW_PX, 640))
+    side = int(np.clip(_SHADOW_PX * reach / 260.0, _SHADOW_PX, 640))
     maps = np.full((count, side, side), np.inf, dtype=np.float32)
     faces = np.ascontiguousarray(np.concatenate([stage.solids.faces, stage.layers.faces + len(stage.solids.vertices)])).astype(np.int32)
     uv = np.concatenate([stage.solids.corner_uv, stage.layers.corner_uv])

@@ -78,9 +78,9 @@ def make_sample(library: Library, options: SampleOptions, scene: Scene, key: str
             arrays |= {
                 "position_map": over.position, "position_origin": over.origin, "albedo_srgb": over.albedo_srgb, "albedo_visible": over.visible,
             }  # fmt: skip
+    points = [named_points(library, scene, rendering, k, maps) for k in range(count)]
     for name in library.model.point_sets:
-        sets = [named_points(library, scene, rendering, name, k, maps) for k in range(count)]
-        rows = [np.column_stack([p.position, p.depth, p.visible, p.bare, p.weight]) for p in sets]
+        rows = [np.column_stack([p[name].position, p[name].depth, p[name].visible, p[name].bare, p[name].weight]) for p in points]
         arrays[f"points_{name}"] = np.array(rows, dtype=np.float32).reshape(count, -1, 6)
     record = _record(library, options, scene, rendering, key)
     return Sample(key=key, image=image, jpeg=jpeg, arrays=arrays, record=record)

@@ -12,8 +12,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from cephalon.geometry import Camera, Raster, interpolate, point_visibility, rasterise_mesh, rasterise_uv
+from cephalon.geometry import Camera, Raster, SurfacePoints, point_visibility, rasterise_mesh, rasterise_uv
 from cephalon.head import HeadModel
+from cephalon.synth._kernels import spread_kernel
 from cephalon.synth.assemble import PosedHead, solid_faces
 from cephalon.synth.library import Library
 from cephalon.synth.render import Rendering, collect_layers, rasterise_solids
@@ -24,6 +25,7 @@ Float32 = NDArray[np.float32]
 
 POSITION_MAP_PX = 256
 _TOLERANCE_MM = 2.5
+_SRGB = np.round(255 * np.where((t := np.linspace(0, 1, 16384)) <= 0.0031308, 12.92 * t, 1.055 * t ** (1 / 2.4) - 0.055)).astype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -159,9 +161,15 @@ def _middle(head: PosedHead) -> Float:
 
 
 def _unit_normals(raster: Raster, faces: NDArray[np.int32], normals: Float) -> Float32:
-    picture = interpolate(raster, faces, normals.astype(np.float32))
-    length = np.linalg.norm(picture, axis=-1, keepdims=True)
-    return (picture / np.where(length > 0, length, 1)).astype(np.float32)
+    picture = _spread(raster, faces, normals)
+    square = (picture * picture) @ np.ones(3, np.float32)
+    return picture / np.sqrt(np.where(square > 0, square, 1))[..., None]
+
+
+def _spread(raster: Raster, faces: NDArray[np.int32], attributes: Float) -> Float32:
+    out = np.zeros((*raster.face_index.shape, attributes.shape[1]), dtype=np.float32)
+    spread_kernel(raster.face_index, raster.barycentric, np.ascontiguousarray(faces), np.ascontiguousarray(attributes, np.float64), out)
+    return out
 
 
 def _visible(rendering: Rendering, camera: Camera) -> tuple[Float32, Float32]:
@@ -201,15 +209,14 @@ def head_maps(library: Library, scene: Scene, rendering: Rendering, number: int 
     chart, faces = _chart(model)
     origin = _middle(head)
     skin = model.parts["skin"].vertices.stop
-    placed = interpolate(chart, faces, (head.vertices[:skin] - origin).astype(np.float32)).astype(np.float32)
+    placed = _spread(chart, faces, head.vertices[:skin] - origin)
     covered = chart.covered
     albedo = head.albedo[..., :3]
     step = albedo.shape[0] // POSITION_MAP_PX
     if step > 1:
-        albedo = albedo.reshape(POSITION_MAP_PX, step, POSITION_MAP_PX, step, 3).mean(axis=(1, 3))
-    code = np.where(albedo <= 0.0031308, 12.92 * albedo, 1.055 * np.maximum(albedo, 1e-9) ** (1 / 2.4) - 0.055)
-    code = np.where(covered[..., None], np.round(np.clip(code, 0, 1) * 255), 0).astype(np.uint8)
-    normal = interpolate(chart, faces, head.normals[:skin].astype(np.float32))[covered]
+        albedo = sum(albedo[a // step :: step, a % step :: step] for a in range(step * step)) / np.float32(step * step)
+    code = np.where(covered[..., None], _SRGB[(np.clip(albedo, 0, 1) * (len(_SRGB) - 1) + 0.5).astype(np.int32)], 0).astype(np.uint8)
+    normal = _spread(chart, faces, head.normals[:skin])[covered]
     share = _light_that_arrives(scene.camera, rendering, placed[covered] + origin, normal)
     visible = np.zeros(covered.shape, dtype=np.float32)
     visible[covered] = share
@@ -225,24 +232,35 @@ def _light_that_arrives(camera: Camera, rendering: Rendering, points: Float, nor
     return np.where(seen, rendering.transmitted[row, column], 0.0)
 
 
-def named_points(library: Library, scene: Scene, rendering: Rendering, set_name: str, number: int, maps: Maps) -> NamedPoints:
-    """Return a named point set of one head in the picture."""
+def named_points(library: Library, scene: Scene, rendering: Rendering, number: int, maps: Maps) -> dict[str, NamedPoints]:
+    """Return every named point set of one head in the picture."""
     model, camera = library.model, scene.camera
     head = rendering.stage.heads[number]
-    points = model.point_set(set_name)
+    points, slices = _all_points(model)
     placed = points.positions(head.vertices, model.faces)
     normals = points.positions(head.normals, model.faces)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
     weight = _light_that_arrives(camera, rendering, placed, normals)
     bare_depth = np.where(maps.mask, maps.depth, np.inf)
     bare = point_visibility(placed, camera, bare_depth, normals_cam=normals, tolerance_mm=_TOLERANCE_MM)
-    return NamedPoints(
-        position=np.nan_to_num(camera.project(placed), nan=-1.0),
-        depth=placed[:, 2],
-        visible=weight > 0.5,
-        bare=bare,
-        weight=weight,
+    position = np.nan_to_num(camera.project(placed), nan=-1.0)
+    return {
+        name: NamedPoints(
+            position=position[rows], depth=placed[rows, 2], visible=weight[rows] > 0.5, bare=bare[rows], weight=weight[rows]
+        )
+        for name, rows in slices.items()
+    }
+
+
+@lru_cache(maxsize=2)
+def _all_points(model: HeadModel) -> tuple[SurfacePoints, dict[str, slice]]:
+    sets = model.point_sets
+    starts = np.cumsum([0] + [len(p) for p in sets.values()])
+    every = SurfacePoints(
+        face_index=np.concatenate([p.face_index for p in sets.values()]),
+        barycentric=np.concatenate([p.barycentric for p in sets.values()]),
     )
+    return every, {name: slice(int(a), int(b)) for name, a, b in zip(sets, starts[:-1], starts[1:], strict=True)}
 
 
 def head_box(library: Library, scene: Scene, rendering: Rendering, number: int) -> Float:
@@ -260,8 +278,6 @@ def gaze_directions(library: Library, rendering: Rendering, number: int) -> Floa
     for row, side in enumerate(("left_eye", "right_eye")):
         part = model.parts[side].vertices
         eye, pupil = head.vertices[part], model.regions["pupil"][part] > 0.5
-        _, _, axes = np.linalg.svd(eye[~pupil] - eye[~pupil].mean(0), full_matrices=False)
-        del axes
         way = eye[pupil].mean(0) - eye.mean(0)
         result[row] = way / np.linalg.norm(way)
     return result
