@@ -95,7 +95,7 @@ def sample_expression(
         closed = (1.0, 1.0) if lids < 0.04 else ((1.0, 0.05) if rng.random() < 0.5 else (0.05, 1.0))
         weights["eyeBlinkLeft"], weights["eyeBlinkRight"] = closed
     else:
-        droop = float(np.clip(rng.normal(0.05, 0.10), 0, 0.7))
+        droop = float(np.clip(rng.normal(0.12, 0.10), 0, 0.7))
         for side in ("Left", "Right"):
             weights["eyeBlink" + side] = droop
     values = np.array([weights[name] for name in names])

@@ -54,7 +54,7 @@ def hair_pieces(
     elif style == "afro":
         pieces += _fur(model, neutral, scalp(model, hair.balding), hair, 18 + 30 * hair.volume, "hair", 1.3 * detail)
     elif style in ("strands", "tied"):
-        pieces += _under(model, neutral, hair, 2)
+        pieces += _under(model, neutral, hair, 3)
         cards = _cards(model, neutral, hair, detail, tied=style == "tied")
         if covered:
             cards = _below_hat(cards)
@@ -144,8 +144,8 @@ def _under(model: HeadModel, neutral: Float, hair: Hair, layers: int) -> list[Pi
     return [
         Piece(
             vertices=neutral[used] + normals * (0.8 + 1.6 * k) * weight[used][:, None], faces=faces,
-            material=Material(label="hair", kind="hair", layer=True, rgb=_colour(hair, 0.6), texture=f"fur{k}"),
-            corner_uv=uv * np.float32(5.0), tangents=normals, occlusion=np.full(len(used), 0.4), opacity=np.clip(weight[used] * 1.5, 0, 1), rides=True,
+            material=Material(label="hair", kind="hair", layer=True, rgb=_colour(hair, 0.6), texture="fur0"),
+            corner_uv=uv * np.float32(5.0) + np.float32(0.37 * k), tangents=normals, occlusion=np.full(len(used), 0.4), opacity=np.clip(weight[used] * 1.5, 0, 1), rides=True,
         )
         for k in range(layers)
     ]  # fmt: skip
@@ -230,7 +230,7 @@ def _cards(model: HeadModel, neutral: Float, hair: Hair, detail: float, *, tied:
     rng = np.random.default_rng(hair.seed)
     chosen, cumulative = _roots(model)
     short = hair.length_mm < 85
-    count = int((380 if short else 300) * np.clip(detail, 0.6, 1.5))
+    count = int((420 if short else 430) * np.clip(detail, 0.6, 1.5))
     faces = model.faces[chosen[np.searchsorted(cumulative, (np.arange(count) + rng.random(count)) / count).clip(0, len(chosen) - 1)]]
     bary = rng.dirichlet((1.0, 1.0, 1.0), count)
     root = np.einsum("kc,kcd->kd", bary, neutral[faces])
@@ -286,7 +286,7 @@ def _cards(model: HeadModel, neutral: Float, hair: Hair, detail: float, *, tied:
         push = np.where(before & (np.abs(point[:, 0]) < edge), edge - np.abs(point[:, 0]), 0.0)
         point[:, 0] += np.where(point[:, 0] >= 0, 1, -1) * push * 0.8
         gravity = 0.42 if not (tied or short) else (0.10 if short else 0.0)
-        pull = np.array([0.0, -gravity, 0.0])
+        pull: Float = np.array([0.0, -gravity, 0.0])
         if tied:
             pull = (target - point) * 0.012
         tangent = point - path[-1]
@@ -302,7 +302,7 @@ def _cards(model: HeadModel, neutral: Float, hair: Hair, detail: float, *, tied:
         curve = np.concatenate([curve, tail])
         count = len(curve)
         del extra_uv
-    return _ribbons(curve, hair, rng, width=(7.0 if short else 11.0) * (1.1 if tied else 1.0))
+    return _ribbons(curve, hair, rng, width=(8.0 if short else 15.0) / np.sqrt(np.clip(detail, 0.6, 1.5)))
 
 
 def _tail(knot: Float, length: float, hair: Hair, rng: np.random.Generator) -> Float:
@@ -329,7 +329,7 @@ def _ribbons(curve: Float, hair: Hair, rng: np.random.Generator, *, width: float
     turn = rng.normal(0, 0.35, (count, 1, 1))
     across = across * np.cos(turn) + out * np.sin(turn)
     t = np.linspace(0, 1, points)[None, :, None]
-    half = 0.5 * width * np.exp(rng.normal(0, 0.2, (count, 1, 1))) * (1 - 0.55 * t**2)
+    half = 0.5 * width * np.exp(rng.normal(0, 0.25, (count, 1, 1))) * (1 - 0.45 * t**2)
     vertices = np.stack([curve - across * half, curve + across * half], axis=2).reshape(-1, 3)
     base = (np.arange(count) * 2 * points)[:, None] + 2 * np.arange(points - 1)
     first = np.stack([base, base + 1, base + 3], -1)

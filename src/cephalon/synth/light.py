@@ -7,6 +7,7 @@ camera that looks along +z sees the panorama as it is). Camera frame as everywhe
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,7 +65,7 @@ class Panorama:
     harmonics : (9, 3) radiance coefficients in the world frame, without the part that went into the sun.
     sun_direction : (3,) unit, towards the brightest region; sun_rgb : (3,) its irradiance / pi at normal incidence.
     mirror : (128, 128, 3) float32, the panorama in octahedral form (see `octahedral_directions`).
-    glossy : (2, 48, 48, 3) float32, the same blurred for two roughnesses.
+    glossy : (2, 40, 40, 3) float32, the same blurred for two roughnesses.
     """
 
     name: str
@@ -137,21 +138,29 @@ def _seen_in(rgb: Float, directions: Float) -> Float:
     return rgb[np.clip(row.astype(int), 0, height - 1), column.astype(int) % width]
 
 
-def _blurred(rgb: Float, power: float, side: int = 48) -> Float:
+def _blurred(rgb: Float, power: float) -> Float:
     """Return the panorama averaged with a lobe max(cos, 0)^power around each direction of an octahedral picture."""
     step = rgb.shape[0] // 32
     small = rgb.reshape(32, step, 64, step, 3).mean(axis=(1, 3)) if step > 1 else rgb
-    source, solid = directions_of(*small.shape[:2])
+    lobe = _lobe(power)
+    side = round(len(lobe) ** 0.5)
+    return (lobe @ small.reshape(-1, 3)).reshape(side, side, 3)
+
+
+@lru_cache(maxsize=2)
+def _lobe(power: float, side: int = 40) -> Float:
+    """Weights (side^2, 32 * 64) of a panorama's cells in each direction of an octahedral picture; rows sum to 1."""
+    source, solid = directions_of(32, 64)
     target = octahedral_directions(side)
     lobe = np.maximum(target.reshape(-1, 3) @ source.reshape(-1, 3).T, 0.0) ** power * solid.reshape(-1)
-    return (lobe @ small.reshape(-1, 3) / lobe.sum(1, keepdims=True)).reshape(side, side, 3)
+    return lobe / lobe.sum(1, keepdims=True)
 
 
 def procedural_panorama(name: str, *, rng: np.random.Generator) -> Panorama:
     """Return a made-up surrounding: sky, ground and a few bright windows or clouds."""
     height = 128
     direction, _ = directions_of(height, 2 * height)
-    up = direction[..., 1:]
+    up = direction[..., 1:2]
     warm = rng.uniform(-1, 1)
     sky = np.array([0.9 + 0.25 * warm, 1.0, 1.1 - 0.25 * warm]) * float(np.exp(rng.normal(0.2, 0.5)))
     horizon = sky * rng.uniform(0.6, 1.6) * np.array([1.1, 1.0, 0.9])

@@ -102,7 +102,7 @@ class SensorOptions:
     jpeg_quality : range of the JPEG quality.
     """
 
-    noise: Range = (0.4, 9.0)
+    noise: Range = (0.3, 7.0)
     blur_px: Range = (0.0, 1.0)
     motion: float = 0.05
     sharpen: float = 0.25
@@ -134,8 +134,8 @@ class SampleOptions:
     size: int = 256
     frames: int = 12
     occluder: float = 0.07
-    photo_background: float = 0.5
-    panorama_background: float = 0.3
+    photo_background: float = 0.45
+    panorama_background: float = 0.35
     people: tuple[int, int] = (2, 5)
     layers: bool = True
     supersample: int = 2

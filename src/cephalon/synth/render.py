@@ -236,15 +236,24 @@ def background(library: Library, scene: Scene, height: int, width: int, exposure
         coded = coded.resize((small.shape[1] * step, small.shape[0] * step), Image.Resampling.BICUBIC).crop((0, 0, width, height))
         coded = np.asarray(_defocused(coded, max(0.01, scene.background_blur) * width), dtype=np.float32) / 255
         return 4.0 * coded**2
-    corner = rng.random((2, 2, 3)) ** 2 * 0.8
-    if rng.random() < 0.5:
-        corner = corner[:1, :1] * np.ones((2, 2, 1)) * rng.uniform(0.7, 1.3, (2, 2, 1))
-    cells = rng.normal(0, rng.uniform(0.02, 0.5), (int(rng.integers(2, 14)), int(rng.integers(2, 14)), 3)) * rng.uniform(0.2, 1, 3)
-    smooth = np.asarray(Image.fromarray((np.clip(corner, 0, 1) * 255).astype(np.uint8)).resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32) / 255
-    rough = Image.fromarray((np.clip(0.5 + 0.25 * cells, 0, 1) * 255).astype(np.uint8))
-    rough = rough.resize((width, height), Image.Resampling.BICUBIC if rng.random() < 0.7 else Image.Resampling.NEAREST)
-    lumps = np.asarray(rough, dtype=np.float32) / 255
-    return (smooth * np.exp(3.0 * (lumps - 0.5))).astype(np.float32)
+    return _made_background(rng, height, width)
+
+
+def _made_background(rng: np.random.Generator, height: int, width: int) -> Float32:
+    """A wall: one colour or a gradient, often greyish, with light falling off, some with soft shapes or a pattern."""
+    grey = rng.random() ** 1.5 * 0.9 + 0.01
+    tint = np.exp(rng.normal(0, 0.6 if rng.random() < 0.3 else 0.15, 3))
+    ends = grey * tint * np.exp(rng.normal(0, 0.35, (2, 2, 1))) * np.exp(rng.normal(0, 0.08, (2, 2, 3)))
+    code = Image.fromarray((np.clip(ends, 0, 1) ** 0.5 * 255).astype(np.uint8))
+    wall = (np.asarray(code.resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32) / 255) ** 2
+    if rng.random() < 0.55:
+        return wall
+    shape = (int(rng.integers(2, 12)), int(rng.integers(2, 12)), 3)
+    cells = rng.normal(0, 1, (*shape[:2], 1)) * rng.uniform(0.1, 0.9) + rng.normal(0, rng.uniform(0.02, 0.3), shape)
+    rough = Image.fromarray((np.clip(0.5 + 0.2 * cells, 0, 1) * 255).astype(np.uint8))
+    rough = rough.resize((width, height), Image.Resampling.BICUBIC if rng.random() < 0.75 else Image.Resampling.NEAREST)
+    lumps = np.asarray(_defocused(rough, 0.01 * width), dtype=np.float32) / 255
+    return (wall * np.exp(4.0 * (lumps - 0.5))).astype(np.float32)
 
 
 _LINEAR = np.where((t := np.arange(256) / 255) <= 0.04045, t / 12.92, ((t + 0.055) / 1.055) ** 2.4).astype(np.float32)

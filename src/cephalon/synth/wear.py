@@ -156,12 +156,12 @@ def mask(model: HeadModel, posed: Float, person: Person, rng: np.random.Generato
     radius = np.linalg.norm(flat, axis=-1)
     # cloth spans hollows: never inside the mean of its neighbours
     taut = radius.copy()
-    for _ in range(14):
+    for _ in range(24):
         around = taut.copy()
         around[1:-1, 1:-1] = (taut[:-2, 1:-1] + taut[2:, 1:-1] + taut[1:-1, :-2] + taut[1:-1, 2:]) / 4
         taut = np.maximum(radius, around)
     out = flat / radius[..., None]
-    cloth = skin + out * ((taut - radius) + 3.0)[..., None]
+    cloth = skin + out * ((taut - radius) + 5.0)[..., None]
     cloth[..., 1] += rng.normal(0, 0.3, (rows, 1))
     material = Material(label="mask", rgb=person.wear.mask_rgb, roughness=0.9, texture="pleats")
     pieces = [
