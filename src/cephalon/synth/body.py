@@ -71,6 +71,14 @@ def torso(
         ring = shoulder * [grow, 1, 1] + [0, -fall, 0]
         ring[:, 2] = middle_z + (shoulder[:, 2] - middle_z) * (1 + 0.25 * min(1.0, fall / 120))
         rings.append(ring)
+    folds = np.random.default_rng(0 if person is None else person.wear.seed)
+    for number, ring in enumerate(rings):
+        # cloth hangs in folds, deeper farther from the neck
+        depth = 1.2 + 0.5 * number
+        for _ in range(3):
+            k, phase = folds.integers(3, 12), folds.uniform(0, 2 * np.pi)
+            ring[:, 2] += depth * 0.5 * np.sin(k * azimuth + phase + 0.5 * number) * cosine
+            ring[:, 1] += depth * 0.35 * np.sin(k * azimuth + phase + 0.8 * number)
     vertices = np.concatenate([neck.reshape(-1, 3), *rings])
     count = rows + len(rings)
     material = Material(label="clothes", rgb=(1.0, 1.0, 1.0), texture="cloth", roughness=0.85, specular=0.02)
@@ -80,7 +88,7 @@ def torso(
         vertices=vertices,
         faces=grid_faces(count, columns, closed=True)[:, [0, 2, 1]],
         material=material,
-        corner_uv=grid_uv(count, columns, closed=True, repeat=(8.0, 4.0))[:, [0, 1, 4, 5, 2, 3]],
+        corner_uv=grid_uv(count, columns, closed=True, repeat=(10.0, 9.0))[:, [0, 1, 4, 5, 2, 3]],
     )
 
 

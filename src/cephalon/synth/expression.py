@@ -103,7 +103,7 @@ def sample_expression(
     return np.clip(values, 0.0, 1.0)
 
 
-_POSE_SHARE = np.array([0.22, 0.14, 0.07, 0.07, 0.08, 0.07, 0.05, 0.05, 0.06, 0.03, 0.06, 0.01, 0.05, 0.04])
+_POSE_SHARE = np.array([0.26, 0.20, 0.09, 0.06, 0.06, 0.06, 0.04, 0.04, 0.05, 0.02, 0.06, 0.01, 0.03, 0.02])
 
 
 def _add(weights: dict[str, float], pose: Mapping[str, float], strength: float) -> None:

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
 from cephalon.geometry import Camera, rasterise_mesh, vertex_normals
 
@@ -174,8 +175,8 @@ def procedural_panorama(name: str, *, rng: np.random.Generator) -> Panorama:
         power = float(np.exp(rng.uniform(np.log(1.5), np.log(60.0))))
         tint = np.exp(rng.normal(0, 0.12, 3))
         rgb = rgb + power * tint * np.exp(-(1 - direction @ centre) / width**2)[..., None]
-    noise = rng.normal(0, 1, (8, 16, 3)).repeat(16, 0).repeat(16, 1)
-    return prepare_panorama(name, rgb * np.exp(0.25 * noise))
+    noise = gaussian_filter(rng.normal(0, 1, (height, 2 * height, 3)), (6, 6, 0), mode="wrap") * 20 * np.array([1.0, 0.9, 0.9])
+    return prepare_panorama(name, rgb * np.exp(0.3 * (0.7 * noise[..., :1] + 0.3 * noise)))
 
 
 # -- how a head shades itself -------------------------------------------------------------------------------------------

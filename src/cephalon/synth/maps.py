@@ -228,7 +228,7 @@ def _brow_map(model: HeadModel, mesh: BoundMesh, position: Float, region: dict[s
     side = mesh.texture.shape[0]
     picture = np.zeros((height, width))
     picture[seen] = bilinear(mesh.texture[..., 1], np.stack([place[:, 0] * side, (1 - place[:, 1]) * side], axis=1))
-    return _from_front(gaussian_filter(picture, 1.0), corner, position, region)
+    return np.clip(1.5 * _from_front(gaussian_filter(picture, 1.0), corner, position, region), 0, 0.97)
 
 
 def _drawn_brow(number: int, position: Float, region: dict[str, Float]) -> Float:
@@ -236,13 +236,13 @@ def _drawn_brow(number: int, position: Float, region: dict[str, Float]) -> Float
     rng = np.random.default_rng([31, number])
     weight = region["brows"] > 0.5
     brow = position[weight & (position[..., 0] > 0)]
-    inner, outer = brow[:, 0].min(), brow[:, 0].max()
+    inner, outer = max(13.0, float(brow[:, 0].min())), float(brow[:, 0].max())
     middle = float(np.median(brow[:, 1])) + rng.uniform(-1.5, 1.5)
-    thick, arch = rng.uniform(2.2, 4.5), rng.uniform(1.0, 6.0)
+    thick, arch = rng.uniform(2.6, 5.0), rng.uniform(1.0, 5.0)
     corner, (height, width) = np.array([-70.0, middle + 35]), (350, 700)
     picture = np.zeros((height, width))
     for sign in (-1, 1):
-        count = int(rng.uniform(280, 480))
+        count = int(rng.uniform(420, 700))
         s = rng.random(count)
         along = inner + 2 + s * (outer - inner - 1)
         centre = middle + arch * np.sin(np.pi * np.clip(s * 1.25, 0, 1)) - 5.0 * np.clip(s - 0.75, 0, 1)

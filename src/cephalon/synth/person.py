@@ -235,8 +235,10 @@ def _draw_hair(
     colour = _jitter(rng, _HAIRS[_choose(rng, tuple(_HAIRS), shares)], 0.3)
     if age > 13 and rng.random() < 0.04:
         colour = _jitter(rng, _DYES[int(rng.integers(len(_DYES)))], 0.2)
-    grey = float(np.clip(rng.normal((age - 48) / 30, 0.25), 0, 1))
-    white = np.array([0.52, 0.51, 0.49])
+    grey = float(np.clip(rng.normal((age - 55) / 32, 0.28), 0, 1))
+    if sex == "female" and rng.random() < 0.5:
+        grey *= 0.25  # dyed
+    white = np.array([0.36, 0.35, 0.335])
     rgb = np.array(colour) * (1 - grey) + white * grey
     male = sex == "male"
     if male and age > 25 and rng.random() < options.bald + max(0.0, (age - 40) / 250):

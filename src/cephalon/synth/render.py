@@ -202,7 +202,7 @@ def _exposure(stage: Stage, image: Float32, label: NDArray[np.uint8]) -> float:
         return 1.0
     luminance = float(np.mean(image[skin] @ np.array([0.2126, 0.7152, 0.0722], np.float32)))
     albedo = np.mean([float(h.albedo[..., :3].mean()) for h in stage.heads]) if stage.heads else 0.35
-    target = 0.27 * (max(float(albedo), 0.03) / 0.3) ** 0.42
+    target = 0.33 * (max(float(albedo), 0.03) / 0.3) ** 0.42
     return float(np.clip(target / max(luminance, 1e-4), 0.05, 40.0))
 
 
