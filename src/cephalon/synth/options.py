@@ -81,7 +81,7 @@ class LightOptions:
 
     lamps: tuple[float, float, float, float, float] = (0.42, 0.3, 0.16, 0.08, 0.04)
     strength: Range = (0.8, 0.6)
-    exposure: float = 0.28
+    exposure: float = 0.22
     cast: float = 0.18
     flash: float = 0.08
 

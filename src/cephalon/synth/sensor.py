@@ -41,9 +41,9 @@ def expose(linear: Float32, sensor: Sensor) -> tuple[NDArray[np.uint8], bytes]:
     toned = np.clip(light + (rolled - light) * np.float32(0.3 + 0.4 * sensor.contrast), 0, 1)
     code = _SRGB[(toned * (_STEPS - 1) + 0.5).astype(np.int32)]
     # the S curve of cameras and of people who like their pictures strong
-    code = code + np.float32(0.02 + 0.13 * sensor.contrast) * np.sin(2 * np.pi * (code - 0.5))
+    code = code + np.float32(0.01 + 0.09 * sensor.contrast) * np.sin(2 * np.pi * (code - 0.5))
     grey = code @ np.array([0.299, 0.587, 0.114], np.float32)
-    code = grey[..., None] + (code - grey[..., None]) * np.float32(0.95 + 0.35 * sensor.contrast)
+    code = grey[..., None] + (code - grey[..., None]) * np.float32(0.95 + 0.2 * sensor.contrast)
     if sensor.grey:
         code = np.repeat(code @ np.array([0.299, 0.587, 0.114], np.float32)[:, None], 3, axis=-1)
     picture = Image.fromarray((np.clip(code, 0, 1) * 255 + 0.5).astype(np.uint8))
