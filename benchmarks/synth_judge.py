@@ -53,6 +53,7 @@ def main() -> None:
         settings = SampleOptions(size=options.size, occluder=0.0, person=PersonOptions(mask=0.0, tinted=0.2, hat=0.05, headphones=0.0))
     library = load_library(data_folder(), texture_size(settings))
     rows = []
+    shifts: list[np.ndarray] = []
     for index in range(options.count):
         sample = make_samples(library, settings, options.seed, index)[0]
         head = sample.record["heads"][0]
@@ -65,11 +66,16 @@ def main() -> None:
             eyes = model.points(model.code(identity=np.array(head["identity"])), "now7")[[0, 3]]
             unit = np.linalg.norm(eyes[0] - eyes[1]) * sample.record["camera"]["focal_px"] / np.median(points[:, 2])
             seen = points[:, 4] > 0.5
+            if abs(head["yaw_pitch_roll_deg"][0]) < 20 and abs(head["yaw_pitch_roll_deg"][1]) < 15:
+                roll = np.deg2rad(head["yaw_pitch_roll_deg"][2])
+                turn = np.array([[np.cos(roll), -np.sin(roll)], [np.sin(roll), np.cos(roll)]])
+                shifts.append((place - points[:, :2]) @ turn.T / unit * 100)
             error = float(np.linalg.norm(place - points[:, :2], axis=1)[seen].mean() / unit * 100)
         box = head["box"]
         rows.append({"index": index, "yaw": head["yaw_pitch_roll_deg"][0], "pitch": head["yaw_pitch_roll_deg"][1],
                      "roll": head["yaw_pitch_roll_deg"][2], "height": box[3] - box[1], "error": error, "glasses": head["glasses"],
-                     "tint": head["lens_tint"], "occluded": head["occluded"] or head["mask"]})  # fmt: skip
+                     "tint": head["lens_tint"], "occluded": head["occluded"] or head["mask"], "beard": head["beard"], "hair": head["hair"], "jaw": head["expression"][library.model.expression_names.index("jawOpen")],
+                     "moved": float(sum(head["expression"]))})  # fmt: skip
     real = []
     known = {}
     for index_file in options.photos.rglob("index.json"):
@@ -102,6 +108,12 @@ def main() -> None:
     fair = [r["error"] for r in rows if r["error"] is not None and abs(r["yaw"]) < 45]
     print(f"all: mean error {np.mean(errors):.2f} %, median {np.median(errors):.2f} %; below 45 degrees mean {np.mean(fair):.2f} %")
     print(f"real pictures without a yaw (nothing found, none known): {sum(r['yaw'] is None for r in real)}")
+    if shifts:
+        middle = np.median(shifts, axis=0)
+        spread = np.median(np.abs(np.array(shifts) - middle), axis=0).mean()
+        print(f"near frontal: median shift of a point {np.linalg.norm(middle, axis=1).mean():.2f} %, its scatter {1.48 * spread:.2f} % a coordinate")
+        worst = np.argsort(-np.linalg.norm(middle, axis=1))[:12]
+        print("points shifted most:", ", ".join(f"{k} ({middle[k, 0]:+.1f}, {middle[k, 1]:+.1f})" for k in worst))
     if options.json:
         options.json.write_text(json.dumps({"ours": rows, "real": real}, indent=1))
 

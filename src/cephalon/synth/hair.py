@@ -121,6 +121,11 @@ def _fur(
     for _ in range(4):
         lumps += np.sin(p @ rng.normal(0, 0.09, 3) + rng.uniform(0, 6))
     reach = length * (1 + 0.12 * lumps)
+    if label == "beard":
+        # trimmed around the mouth, so that the lips stay free
+        mouth = 0.5 * (vertices[model.regions["lips_upper"] > 0.5].mean(0) + vertices[model.regions["lips_lower"] > 0.5].mean(0))
+        away = np.hypot(p[:, 0] - mouth[0], 1.2 * (p[:, 1] - mouth[1]))
+        reach = reach * np.clip((away - 16) / 32, 0.15, 1.0)
     pieces = []
     for layer in range(layers):
         t = (layer + 0.6) / layers

@@ -104,14 +104,14 @@ def _masks(model: HeadModel, region: dict[str, Float], p: Float) -> dict[str, Fl
     scalp = _step(y - hairline, -4, 6) * not_ear
     front = _step(z, -5, 25)
     jaw_line = np.interp(x, [0, 20, 40, 55, 66, 75], [-200, -200, -190, -150, -120, -110])
-    cheek_line = np.interp(x, [0, 30, 45, 55, 62, 70, 80], [-45, -40, -32, -20, 6, 20, 24])
+    cheek_line = np.interp(x, [0, 30, 45, 55, 62, 70, 80], [-52, -50, -45, -36, -10, 12, 20])
     full = _step(cheek_line - y, -3, 9) * _step(y - jaw_line, -12, 12) * front * (y > -135) * not_ear
     full *= 1 - _step(-y, 108, 128)
-    under_nose = _bump(y, (at["sn"][1] + mouth_y) / 2 - 1, 11) * (y > mouth_y - 14) * _step(-(y - at["sn"][1]), 1.5, 5)
+    under_nose = _bump(y, (at["sn"][1] + mouth_y) / 2 + 1, 9) * (y > mouth_y - 14) * _step(-(y - at["sn"][1]), 1.5, 5)
     moustache = under_nose * _step(mouth_x + 9 - x, -5, 5) * (z > 60)
     goatee = np.clip(_step(30 - x, -4, 10) * _step(mouth_y - 7 - y, -2, 6) * front * (y > -125), 0, 1)
     goatee = np.maximum(goatee, _bump(x, mouth_x + 7, 6) * _bump(y, mouth_y - 5, 16) * front)
-    bare = outside * (1 - np.clip(lips * 1.6, 0, 1)) * (1 - _step(region["nose"], 0.4, 0.9))
+    bare = outside * (1 - np.clip(lips * 3.0, 0, 1)) * (1 - _step(region["nose"], 0.4, 0.9))
     full = np.maximum(full * _step(np.hypot(x / (mouth_x + 6), (y - mouth_y) / 13), 0.8, 1.15), moustache) * bare
     lid = _bump(np.hypot(x - eye[0], 1.4 * (y - eye[1] - 5)), 0, 15) * (z > 55)
     below = _bump(x, eye[0] - 3, 13) * _bump(y, eye[1] - 15, 5) * (z > 55)

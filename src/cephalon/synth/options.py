@@ -34,7 +34,7 @@ class PersonOptions:
     mask: float = 0.03
     headphones: float = 0.04
     scarf: float = 0.10
-    beard: float = 0.5
+    beard: float = 0.38
     makeup: float = 0.5
 
 

@@ -251,6 +251,8 @@ def _draw_hair(
         style = _choose(rng, ("shaved", "short", "afro", "strands", "tied", "mesh"), [0.01, 0.03, curly, 0.46, 0.16, 0.26])
     if style == "mesh":
         fitting = [m for m in meshes if male == m.startswith("short") or (not male and m == "short04")]
+        if rng.random() < 0.6:
+            fitting = [m for m in fitting if m != "bob02"] or fitting  # its fringe hides an eye
         style = "mesh:" + fitting[int(rng.integers(len(fitting)))] if fitting else "strands"
     length = float(rng.uniform(25, 80) if male and rng.random() < 0.85 else rng.uniform(90, 420))
     bearded = male and age > 19 and rng.random() < options.beard
@@ -266,7 +268,7 @@ def _draw_hair(
         fringe=float(rng.random()),
         balding=float(np.clip(rng.normal((age - 45) / 40, 0.25), 0, 1)) if male else 0.0,
         beard=beard,
-        beard_mm=float(np.exp(rng.normal(1.4, 0.7))),
+        beard_mm=float(np.exp(rng.normal(1.1, 0.65))),
         seed=int(rng.integers(1 << 31)),
     )
 
