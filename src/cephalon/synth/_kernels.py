@@ -1,8 +1,8 @@
 """Compiled inner loops of the renderer. Arrays come prepared by `render`; shapes: n vertices, t triangles, h x w samples.
 
 Vertex attributes (n, 12) float32: normal (0-2), surrounding light / pi (3-5), its share that arrives (6), opacity (7), strand
-direction (8-10), one free. Material rows (m, 12) float32: rgb (0-2), roughness (3), specular (4), texture number or -1 (5),
-softness (6), alpha (7), kind (8: 0 solid, 1 hair, 2 lens), label (9), gloss from the texture's alpha (10), one free. Lamps (l, 8)
+direction (8-10), 1 on heads (11). Material rows (m, 12) float32: rgb (0-2), roughness (3), specular (4), texture number or -1 (5),
+softness (6), alpha (7), kind (8: 0 solid, 1 hair, 2 lens), label (9), gloss from the texture's alpha (10), casts a shadow (11). Lamps (l, 8)
 float64: unit direction towards the lamp in camera axes (0-2), rgb irradiance / pi (3-5), softness in texels (6), bias mm (7).
 """
 
@@ -105,6 +105,8 @@ def shadow_kernel(
         y0, y1 = math.ceil(max(min(ay, by, cy), 0.0) - 0.5), math.floor(min(max(ay, by, cy), float(height)) - 0.5)
         inverse = 1.0 / area
         texture = face_texture[f]
+        if texture >= 0 and face_alpha[f] < 0.45:
+            continue
         # weights as functions of x along a row: w = d x + r
         d0, d1 = (by - cy) * inverse, (cy - ay) * inverse
         d2 = -d0 - d1
@@ -136,15 +138,17 @@ def shadow_kernel(
                 depth[row, column] = z
 
 
-@kernel(_signature("d1 d1 d1 i2 s2 i1 s1 s1 s1 l2 s2 U2 S3 I3 S4"), label="renderer", seconds=20)
+@kernel(_signature("d1 d1 d1 i2 s2 i1 s1 s1 s1 l2 S2 U2 S3 I3 S4"), label="renderer", seconds=20)
 def layers_kernel(
     x: Array, y: Array, inverse_depth: Array, faces: Array, corner_uv: Array, face_texture: Array, face_alpha: Array, opacity: Array,
-    texels: Array, texture_info: Array, solid_depth: Array, count: Array, depth: Array, face_index: Array, weights: Array,
+    texels: Array, texture_info: Array, limit: Array, count: Array, depth: Array, face_index: Array, weights: Array,
 ) -> None:  # fmt: skip
     """Collect for each sample the nearest see-through surfaces before the solid one, nearest first.
 
     `count` (h, w) is given as zeros; `depth` (h, w, K), `face_index` (h, w, K) and `weights` (h, w, K, 4) = (two
-    perspective-correct weights, alpha, brightness) are filled up to `count`. Of more than K the farthest are lost.
+    perspective-correct weights, alpha, brightness) are filled up to `count`. Of more than K the farthest are lost. A surface of
+    alpha 0.94 and more counts as opaque: what lies behind it is not collected, whatever the order of the faces. `limit` (h, w) is
+    given as the depth of solids, and lowered.
     """
     height, width = count.shape
     most = depth.shape[2]
@@ -195,7 +199,7 @@ def layers_kernel(
                     continue
                 w0, w1, w2 = w0 * q0, w1 * q1, w2 * q2
                 z = 1.0 / (w0 + w1 + w2)
-                if z >= solid_depth[row, column]:
+                if z >= limit[row, column]:
                     continue
                 filled = count[row, column]
                 if filled == most and z >= depth[row, column, most - 1]:
@@ -215,6 +219,13 @@ def layers_kernel(
                 if alpha < 0.02:
                     continue
                 bright = (texels[p00] * (1 - fx) + texels[p01] * fx) * (1 - fy) + (texels[p10] * (1 - fx) + texels[p11] * fx) * fy
+                if alpha >= 0.94:
+                    alpha = 1.0
+                    limit[row, column] = z
+                    # what was collected behind it goes
+                    while filled > 0 and depth[row, column, filled - 1] >= z:
+                        filled -= 1
+                    count[row, column] = filled
                 place = min(filled, most - 1)
                 while place > 0 and depth[row, column, place - 1] > z:
                     depth[row, column, place] = depth[row, column, place - 1]
@@ -580,3 +591,73 @@ def majority_kernel(label: Array, side: Array, out: Array) -> None:
                 if votes > most or (votes == most and kind < best):
                     best, most = kind, votes
             out[row, column] = best
+
+
+@kernel(_signature("i2 s3 i2 d2 d2 d1 d1 s2 s2 f8 S3 S2"), label="renderer", seconds=20)
+def texels_kernel(
+    face_index: Array, weights: Array, faces: Array, vertices: Array, normals: Array, origin: Array, camera: Array, solid_depth: Array,
+    transmitted: Array, tolerance: float, position: Array, visible: Array,
+) -> None:  # fmt: skip
+    """Place each texel of a chart in space, relative to `origin`, and tell how much of its light arrives at the camera.
+
+    `camera` is (focal, cx, cy) of the picture `transmitted` (h, w); `solid_depth` may be finer. A texel is seen if it faces the camera
+    and is no deeper, by more than `tolerance` mm, than the deepest of the four samples around it, as `geometry.point_visibility` has it.
+    """
+    height, width = transmitted.shape
+    fine_h, fine_w = solid_depth.shape
+    fine = fine_w / width
+    for row in range(face_index.shape[0]):
+        for column in range(face_index.shape[1]):
+            f = face_index[row, column]
+            if f < 0:
+                continue
+            i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+            w0, w1, w2 = weights[row, column, 0], weights[row, column, 1], weights[row, column, 2]
+            x = w0 * vertices[i, 0] + w1 * vertices[j, 0] + w2 * vertices[k, 0]
+            y = w0 * vertices[i, 1] + w1 * vertices[j, 1] + w2 * vertices[k, 1]
+            z = w0 * vertices[i, 2] + w1 * vertices[j, 2] + w2 * vertices[k, 2]
+            position[row, column, 0] = x - origin[0]
+            position[row, column, 1] = y - origin[1]
+            position[row, column, 2] = z - origin[2]
+            nx = w0 * normals[i, 0] + w1 * normals[j, 0] + w2 * normals[k, 0]
+            ny = w0 * normals[i, 1] + w1 * normals[j, 1] + w2 * normals[k, 1]
+            nz = w0 * normals[i, 2] + w1 * normals[j, 2] + w2 * normals[k, 2]
+            if z <= 0.0 or nx * x + ny * y + nz * z >= 0.0:
+                continue
+            px, py = camera[0] * x / z + camera[1], camera[0] * y / z + camera[2]
+            if px < 0.0 or py < 0.0 or px >= width or py >= height:
+                continue
+            c, r = math.floor(px * fine - 0.5), math.floor(py * fine - 0.5)
+            c0, c1 = max(c, 0), min(c + 1, fine_w - 1)
+            r0, r1 = max(r, 0), min(r + 1, fine_h - 1)
+            deepest = max(solid_depth[r0, c0], solid_depth[r0, c1], solid_depth[r1, c0], solid_depth[r1, c1])
+            if z <= deepest + tolerance:
+                visible[row, column] = transmitted[int(py), int(px)]
+
+
+@kernel(_signature("u2 s3 i3 s4 i2 s2 d1 S3 S2"), label="renderer", seconds=20)
+def surface_kernel(
+    count: Array, layer_depth: Array, layer_face: Array, layer_weights: Array, layer_faces: Array, layer_attributes: Array, camera: Array,
+    normals: Array, depth: Array,
+) -> None:  # fmt: skip
+    """Put the layers that hide more than half of what is behind them before the solids in `normals` (h, w, 3) and `depth` (h, w)."""
+    for row in range(count.shape[0]):
+        for column in range(count.shape[1]):
+            through = 1.0
+            for number in range(count[row, column]):
+                through *= 1.0 - layer_weights[row, column, number, 2]
+                if through <= 0.5:
+                    g = layer_face[row, column, number]
+                    w0, w1 = layer_weights[row, column, number, 0], layer_weights[row, column, number, 1]
+                    w2 = 1.0 - w0 - w1
+                    i, j, k = layer_faces[g, 0], layer_faces[g, 1], layer_faces[g, 2]
+                    nx = w0 * layer_attributes[i, 0] + w1 * layer_attributes[j, 0] + w2 * layer_attributes[k, 0]
+                    ny = w0 * layer_attributes[i, 1] + w1 * layer_attributes[j, 1] + w2 * layer_attributes[k, 1]
+                    nz = w0 * layer_attributes[i, 2] + w1 * layer_attributes[j, 2] + w2 * layer_attributes[k, 2]
+                    scale = 1.0 / max(math.sqrt(nx * nx + ny * ny + nz * nz), 1e-9)
+                    away = nx * (column + 0.5 - camera[1]) / camera[0] + ny * (row + 0.5 - camera[2]) / camera[0] + nz
+                    if away > 0.0:
+                        scale = -scale
+                    normals[row, column, 0], normals[row, column, 1], normals[row, column, 2] = nx * scale, ny * scale, nz * scale
+                    depth[row, column] = layer_depth[row, column, number]
+                    break

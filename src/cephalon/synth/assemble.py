@@ -161,7 +161,7 @@ def assemble(library: Library, scene: Scene, harmonics: Float, *, texture: int, 
     def material_row(material: Material, texture_index: int, gloss: bool = False) -> int:
         row = [
             *material.rgb, material.roughness, material.specular, float(texture_index), material.soft, material.alpha,
-            float(("solid", "hair", "lens").index(material.kind)), float(LABELS[material.label]), float(gloss), 0.0,
+            float(("solid", "hair", "lens").index(material.kind)), float(LABELS[material.label]), float(gloss), float(material.casts),
         ]  # fmt: skip
         materials.append(row)
         return len(materials) - 1
@@ -203,7 +203,7 @@ def assemble(library: Library, scene: Scene, harmonics: Float, *, texture: int, 
             row = known[material]
             placed = cam.apply(skull.apply(piece.vertices) if piece.rides else piece.vertices)
             turn = cam.rotation @ skull.rotation if piece.rides else cam.rotation
-            _add_piece(layers if material.layer else solids, piece, placed, turn, row, harmonics)
+            _add_piece(layers if material.layer else solids, piece, placed, turn, row)
     starts = np.cumsum([0] + [t.size for t in textures])
     info = np.array([[s, *t.shape[:2]] for s, t in zip(starts[:-1], textures, strict=True)], dtype=np.int64).reshape(-1, 3)
     texel_labels = [np.full(t.size // 4, 255, np.uint8) if m is None else m.ravel() for t, m in zip(textures, texture_labels, strict=True)]
@@ -212,10 +212,13 @@ def assemble(library: Library, scene: Scene, harmonics: Float, *, texture: int, 
     layer_info = np.array([[s, *t.shape[:2]] for s, t in zip(layer_starts[:-1], layer_images, strict=True)], dtype=np.int64)
     if not textures:
         textures, texel_labels, info = [np.ones((1, 1, 4), np.float32)], [np.full(1, 255, np.uint8)], np.array([[0, 1, 1]], np.int64)
+    solid_mesh, layer_mesh = solids.done(), layers.done()
+    _light_pieces(solid_mesh, solid_mesh.attributes[:, 11] == 0, harmonics, two_sided=False)
+    _light_pieces(layer_mesh, np.ones(len(layer_mesh.vertices), dtype=bool), harmonics, two_sided=True)
     return Stage(
         heads=tuple(heads),
-        solids=solids.done(),
-        layers=layers.done(),
+        solids=solid_mesh,
+        layers=layer_mesh,
         materials=np.array(materials, dtype=np.float32).reshape(-1, 12),
         texels=np.concatenate([t.ravel() for t in textures]),
         texel_labels=np.concatenate(texel_labels),
@@ -248,6 +251,7 @@ def _add_head(library: Library, head: PosedHead, harmonics: Float, solids: _Buil
     attributes[:, :3] = head.normals[:n]
     attributes[:, 3:6] = light
     attributes[:, 6] = share
+    attributes[:, 11] = 1.0  # has its light already
     face_material = np.zeros(count, dtype=np.uint8)
     look = {
         "skin": Material(label="skin", rgb=(1.0, 1.0, 1.0), roughness=0.46, specular=0.028, soft=1.0),
@@ -328,18 +332,26 @@ def _eye_transfer(model: HeadModel, head: PosedHead, transfer: Float32) -> Float
     return transfer
 
 
-def _add_piece(builder: _Builder, piece: Piece, placed: Float, turn: Float, row: int, harmonics: Float) -> None:
+def _add_piece(builder: _Builder, piece: Piece, placed: Float, turn: Float, row: int) -> None:
+    """Add a piece without its normals and light, which `_light_pieces` works out for all at once."""
     count = len(placed)
-    normals = vertex_normals_fast(placed, piece.faces)
-    centre_facing = -np.einsum("nd,nd->n", normals, placed)
-    lit_normals = np.where((centre_facing < 0)[:, None], -normals, normals) if piece.material.layer else normals
-    share = np.ones(count) if piece.occlusion is None else piece.occlusion
     attributes = np.zeros((count, 12), dtype=np.float32)
-    attributes[:, :3] = normals
-    attributes[:, 3:6] = irradiance(harmonics, lit_normals) * share[:, None]
-    attributes[:, 6] = np.minimum(share, 1.0)
+    attributes[:, 6] = 1.0 if piece.occlusion is None else piece.occlusion
     attributes[:, 7] = 1.0 if piece.opacity is None else piece.opacity
     if piece.tangents is not None:
         attributes[:, 8:11] = piece.tangents @ turn.T
     uv = np.zeros((len(piece.faces), 6), np.float32) if piece.corner_uv is None else piece.corner_uv
     builder.add(placed, piece.faces, uv, np.full(len(piece.faces), row, np.uint8), attributes)
+
+
+def _light_pieces(mesh: Geometry, own: NDArray[np.bool_], harmonics: Float, *, two_sided: bool) -> None:
+    """Fill normals and light of the vertices `own` (n,), in place; layers are lit from the side that faces the camera."""
+    normals = vertex_normals_fast(mesh.vertices, mesh.faces)[own]
+    mesh.attributes[own, :3] = normals
+    if two_sided:
+        placed = mesh.vertices[own]
+        away = normals[:, 0] * placed[:, 0] + normals[:, 1] * placed[:, 1] + normals[:, 2] * placed[:, 2] > 0
+        normals = np.where(away[:, None], -normals, normals)
+    share = mesh.attributes[own, 6]
+    mesh.attributes[own, 3:6] = irradiance(harmonics, normals) * share[:, None]
+    mesh.attributes[own, 6] = np.minimum(share, 1.0)

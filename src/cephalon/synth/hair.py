@@ -47,18 +47,18 @@ def hair_pieces(
         mesh = meshes.get(style[5:])
         style = "strands" if mesh is None else style
         if mesh is not None:
-            pieces += _under(model, neutral, hair, 2)
             pieces.append(_mesh_piece(mesh, neutral - model.mean, hair))
+            pieces += _under(model, neutral, hair, 2)
     if style == "short":
         pieces += _fur(model, neutral, scalp(model, hair.balding), hair, 6 + 16 * hair.volume * (0.4 + 0.6 * (hair.length_mm / 80) % 1), "hair", detail)
     elif style == "afro":
         pieces += _fur(model, neutral, scalp(model, hair.balding), hair, 18 + 30 * hair.volume, "hair", 1.3 * detail)
     elif style in ("strands", "tied"):
-        pieces += _under(model, neutral, hair, 3)
         cards = _cards(model, neutral, hair, detail, tied=style == "tied")
         if covered:
             cards = _below_hat(cards)
         pieces.append(cards)
+        pieces += _under(model, neutral, hair, 3)
     if hair.beard != "none" and hair.beard_mm > 1.5 and not person.wear.mask:
         pieces += _fur(model, posed, beard(model, hair.beard), hair, hair.beard_mm * 1.3, "beard", 0.8 * detail, rides=False)
     return pieces
@@ -127,14 +127,15 @@ def _fur(
         away = np.hypot(p[:, 0] - mouth[0], 1.2 * (p[:, 1] - mouth[1]))
         reach = reach * np.clip((away - 16) / 32, 0.15, 1.0)
     pieces = []
-    for layer in range(layers):
+    for layer in range(layers - 1, -1, -1):  # from outside: what is hidden is then found so at once
         t = (layer + 0.6) / layers
         move = normals * (reach * t * grow ** 0.7)[:, None] + comb * (0.35 * reach * t * t * grow)[:, None]
         texture = f"fur{min(FUR_LAYERS - 1, int(t * FUR_LAYERS))}"
         pieces.append(
             Piece(
                 vertices=p + move, faces=faces,
-                material=Material(label=label, kind="hair", layer=True, rgb=_colour(hair, 0.75 + 0.35 * t), texture=texture),
+                material=Material(label=label, kind="hair", layer=True, rgb=_colour(hair, 0.75 + 0.35 * t), texture=texture,
+                                  casts=layer % 3 == 1),
                 corner_uv=uv * np.float32(5.0), tangents=normals + 0.5 * comb, occlusion=np.full(len(p), 0.35 + 0.65 * t), opacity=np.clip(grow * 1.6, 0, 1), rides=rides,
             )
         )  # fmt: skip
@@ -149,10 +150,10 @@ def _under(model: HeadModel, neutral: Float, hair: Hair, layers: int) -> list[Pi
     return [
         Piece(
             vertices=neutral[used] + normals * (0.8 + 1.6 * k) * weight[used][:, None], faces=faces,
-            material=Material(label="hair", kind="hair", layer=True, rgb=_colour(hair, 0.6), texture="fur0"),
+            material=Material(label="hair", kind="hair", layer=True, rgb=_colour(hair, 0.6), texture="fur0", casts=False),
             corner_uv=uv * np.float32(5.0) + np.float32(0.37 * k), tangents=normals, occlusion=np.full(len(used), 0.4), opacity=np.clip(weight[used] * 1.5, 0, 1), rides=True,
         )
-        for k in range(layers)
+        for k in reversed(range(layers))
     ]  # fmt: skip
 
 

@@ -26,6 +26,7 @@ class Material:
     soft : how far light creeps beyond the terminator (skin), 0 to 1.
     alpha : opacity factor of a see-through layer; 1 and not `layer` is solid.
     layer : whether it is blended (hair, lashes, lenses) instead of solid.
+    casts : whether it throws a shadow; inner shells of hair need not.
     kind : "solid", "hair" (lit along its strands) or "lens" (mirrors what is in front).
     """
 
@@ -37,6 +38,7 @@ class Material:
     soft: float = 0.0
     alpha: float = 1.0
     layer: bool = False
+    casts: bool = True
     kind: str = "solid"
 
     def __post_init__(self) -> None:

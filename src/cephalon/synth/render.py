@@ -126,7 +126,7 @@ def collect_layers(stage: Stage, camera: Camera, solid_depth: Float32) -> Layers
         texture, alpha = _layer_look(stage)
         layers_kernel(
             np.ascontiguousarray(screen[:, 0]), np.ascontiguousarray(screen[:, 1]), inverse, mesh.faces, mesh.corner_uv, texture, alpha,
-            np.ascontiguousarray(mesh.attributes[:, 7]), stage.layer_texels, stage.layer_texture_info, solid_depth, count, depth,
+            np.ascontiguousarray(mesh.attributes[:, 7]), stage.layer_texels, stage.layer_texture_info, solid_depth.copy(), count, depth,
             face_index, weights,
         )  # fmt: skip
     return Layers(count=count, depth=depth, face_index=face_index, weights=weights)
@@ -173,6 +173,7 @@ def _shadows(stage: Stage, lamps: list[Lamp]) -> tuple[Float, Float, Float32]:
     faces = np.ascontiguousarray(np.concatenate([stage.solids.faces, stage.layers.faces + len(stage.solids.vertices)])).astype(np.int32)
     uv = np.concatenate([stage.solids.corner_uv, stage.layers.corner_uv])
     texture, alpha = _layer_look(stage)
+    alpha = alpha * stage.materials[stage.layers.face_material, 11]
     # a clear lens lets light through; a tinted one shades
     texture = np.concatenate([np.full(len(stage.solids.faces), -1, np.int32), texture])
     alpha = np.concatenate([np.ones(len(stage.solids.faces), np.float32), alpha])

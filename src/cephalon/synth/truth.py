@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cephalon.geometry import Camera, Raster, SurfacePoints, point_visibility, rasterise_mesh, rasterise_uv
 from cephalon.head import HeadModel
-from cephalon.synth._kernels import spread_kernel
+from cephalon.synth._kernels import spread_kernel, surface_kernel, texels_kernel
 from cephalon.synth.assemble import PosedHead, solid_faces
 from cephalon.synth.library import Library
 from cephalon.synth.render import Rendering, collect_layers, rasterise_solids
@@ -178,27 +178,10 @@ def _visible(rendering: Rendering, camera: Camera) -> tuple[Float32, Float32]:
     normals = _unit_normals(raster, stage.solids.faces, stage.solids.attributes[:, :3].astype(np.float64))
     depth = np.where(raster.covered, raster.depth, 0).astype(np.float32)
     layers = collect_layers(stage, camera, raster.depth)
-    rows, columns = np.nonzero(layers.count)
-    if rows.size:
-        number = layers.count[rows, columns]
-        passed = np.ones(rows.size, dtype=np.float32)
-        chosen = np.full(rows.size, -1)
-        for k in range(int(number.max())):
-            after = passed * (1 - np.where(k < number, layers.weights[rows, columns, k, 2], 0))
-            chosen = np.where((passed > 0.5) & (after <= 0.5), k, chosen)
-            passed = after
-        hit = chosen >= 0
-        rows, columns, chosen = rows[hit], columns[hit], chosen[hit]
-        face = layers.face_index[rows, columns, chosen]
-        weight = layers.weights[rows, columns, chosen, :2]
-        share = np.concatenate([weight, 1 - weight.sum(1, keepdims=True)], axis=1)
-        at = np.einsum("pc,pcd->pd", share, stage.layers.attributes[:, :3][stage.layers.faces[face]])
-        at /= np.maximum(np.linalg.norm(at, axis=1, keepdims=True), 1e-9)
-        ray = np.stack([columns + 0.5, rows + 0.5], axis=1)
-        direction = camera.unproject(ray, np.ones(len(ray)))
-        at = np.where((np.einsum("pd,pd->p", at, direction) > 0)[:, None], -at, at)
-        normals[rows, columns] = at
-        depth[rows, columns] = layers.depth[rows, columns, chosen]
+    surface_kernel(
+        layers.count, layers.depth, layers.face_index, layers.weights, stage.layers.faces, stage.layers.attributes,
+        np.array([camera.focal_px, *camera.principal_point]), normals, depth,
+    )  # fmt: skip
     return normals, depth
 
 
@@ -208,18 +191,18 @@ def head_maps(library: Library, scene: Scene, rendering: Rendering, number: int 
     head = rendering.stage.heads[number]
     chart, faces = _chart(model)
     origin = _middle(head)
-    skin = model.parts["skin"].vertices.stop
-    placed = _spread(chart, faces, head.vertices[:skin] - origin)
     covered = chart.covered
     albedo = head.albedo[..., :3]
     step = albedo.shape[0] // POSITION_MAP_PX
     if step > 1:
         albedo = sum(albedo[a // step :: step, a % step :: step] for a in range(step * step)) / np.float32(step * step)
     code = np.where(covered[..., None], _SRGB[(np.clip(albedo, 0, 1) * (len(_SRGB) - 1) + 0.5).astype(np.int32)], 0).astype(np.uint8)
-    normal = _spread(chart, faces, head.normals[:skin])[covered]
-    share = _light_that_arrives(scene.camera, rendering, placed[covered] + origin, normal)
-    visible = np.zeros(covered.shape, dtype=np.float32)
-    visible[covered] = share
+    placed, visible = np.zeros((*covered.shape, 3), np.float32), np.zeros(covered.shape, np.float32)
+    lens = np.array([scene.camera.focal_px, *scene.camera.principal_point])
+    texels_kernel(
+        chart.face_index, chart.barycentric, faces, head.vertices, head.normals, origin, lens, rendering.solid_depth, rendering.transmitted,
+        _TOLERANCE_MM, placed, visible,
+    )  # fmt: skip
     return HeadMaps(position=placed, origin=origin, albedo_srgb=code, visible=visible)
 
 
