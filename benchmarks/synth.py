@@ -70,11 +70,14 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     rows = [measure(size, options.count, data_folder(options.data)) for size in options.sizes]
-    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; one process, one thread")
+    print(
+        f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; one process, one thread"
+    )
     for row in rows:
         print(
-            f"{row['size']} px: {row['images_per_second']:.1f} images/s (aim {row['target']}); {row['ms_mean']:.1f} ms mean, {row['ms_median']:.1f} median,"
-            f" {row['ms_90']:.1f} at 90 %; of it render {row['ms_render']:.1f}, sensor {row['ms_sensor']:.1f}; encoding for disk {row['ms_encode']:.1f} ms besides"
+            f"{row['size']} px: {row['images_per_second']:.1f} images/s (aim {row['target']}); {row['ms_mean']:.1f} ms mean,"
+            f" {row['ms_median']:.1f} median, {row['ms_90']:.1f} at 90 %; of it render {row['ms_render']:.1f},"
+            f" sensor {row['ms_sensor']:.1f}; encoding for disk {row['ms_encode']:.1f} ms besides"
         )
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1))

@@ -13,19 +13,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from itertools import pairwise
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import mediapipe as mp  # noqa: E402
-import numpy as np  # noqa: E402
-from mediapipe.tasks.python import BaseOptions, vision  # noqa: E402
-from PIL import Image  # noqa: E402
+import mediapipe as mp
+import numpy as np
+from mediapipe.tasks.python import BaseOptions, vision
+from PIL import Image
 
-from cephalon import assets  # noqa: E402
-from cephalon.synth import data_folder, load_library, make_samples  # noqa: E402
-from cephalon.synth.options import PersonOptions, SampleOptions  # noqa: E402
-from cephalon.synth.sample import texture_size  # noqa: E402
+from cephalon import assets
+from cephalon.synth import data_folder, load_library, make_samples
+from cephalon.synth.options import PersonOptions, SampleOptions
+from cephalon.synth.sample import texture_size
 
 BINS = (0, 15, 45, 75, 111)
 
@@ -44,13 +45,17 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--seed", type=int, default=900)
-    parser.add_argument("--plain", action="store_true", help="no masks, tinted lenses or occluders: as the real portraits mostly are")
+    parser.add_argument(
+        "--plain", action="store_true", help="no masks, tinted lenses or occluders: as the real portraits mostly are"
+    )
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
     judge = landmarker()
     settings = SampleOptions(size=options.size)
     if options.plain:
-        settings = SampleOptions(size=options.size, occluder=0.0, person=PersonOptions(mask=0.0, tinted=0.2, hat=0.05, headphones=0.0))
+        settings = SampleOptions(
+            size=options.size, occluder=0.0, person=PersonOptions(mask=0.0, tinted=0.2, hat=0.05, headphones=0.0)
+        )
     library = load_library(data_folder(), texture_size(settings))
     rows = []
     shifts: list[np.ndarray] = []
@@ -72,10 +77,14 @@ def main() -> None:
                 shifts.append((place - points[:, :2]) @ turn.T / unit * 100)
             error = float(np.linalg.norm(place - points[:, :2], axis=1)[seen].mean() / unit * 100)
         box = head["box"]
-        rows.append({"index": index, "yaw": head["yaw_pitch_roll_deg"][0], "pitch": head["yaw_pitch_roll_deg"][1],
-                     "roll": head["yaw_pitch_roll_deg"][2], "height": box[3] - box[1], "error": error, "glasses": head["glasses"],
-                     "tint": head["lens_tint"], "occluded": head["occluded"] or head["mask"], "beard": head["beard"], "hair": head["hair"], "jaw": head["expression"][library.model.expression_names.index("jawOpen")],
-                     "moved": float(sum(head["expression"]))})  # fmt: skip
+        names = library.model.expression_names
+        rows.append(
+            {
+                **dict(zip(("yaw", "pitch", "roll"), head["yaw_pitch_roll_deg"], strict=True)),
+                **{name: head[name] for name in ("glasses", "lens_tint", "beard", "hair", "mask", "occluded")},
+                "index": index, "height": box[3] - box[1], "error": error, "jaw": head["expression"][names.index("jawOpen")],
+            }
+        )  # fmt: skip
     real = []
     known = {}
     for index_file in options.photos.rglob("index.json"):
@@ -95,7 +104,7 @@ def main() -> None:
         real.append({"found": bool(found.face_landmarks), "yaw": yaw})
     print(f"{len(rows)} synthetic pictures of {options.size} px, {len(real)} real ones cropped and resized alike")
     print("yaw, deg     ours: found    error %   median |   real: found")
-    for low, high in zip(BINS[:-1], BINS[1:], strict=True):
+    for low, high in pairwise(BINS):
         ours = [r for r in rows if low <= abs(r["yaw"]) < high]
         errors = [r["error"] for r in ours if r["error"] is not None]
         theirs = [r for r in real if r["yaw"] is not None and low <= abs(r["yaw"]) < high]
@@ -104,14 +113,29 @@ def main() -> None:
             f"  {np.mean(errors) if errors else float('nan'):7.2f}  {np.median(errors) if errors else float('nan'):7.2f} |"
             f" {sum(r['found'] for r in theirs):4d}/{len(theirs):4d}"
         )
+    calm = [
+        r
+        for r in rows
+        if abs(r["yaw"]) < 45 and abs(r["pitch"]) < 20 and abs(r["roll"]) < 30 and not r["mask"] and not r["occluded"]
+    ]
+    errors = [r["error"] for r in calm if r["error"] is not None]
+    print(
+        f"posed as portraits are (yaw < 45, pitch < 20, roll < 30, nothing in front): {len(errors)}/{len(calm)} found, "
+        f"error mean {np.mean(errors):.2f} %, median {np.median(errors):.2f} %"
+    )
     errors = [r["error"] for r in rows if r["error"] is not None]
     fair = [r["error"] for r in rows if r["error"] is not None and abs(r["yaw"]) < 45]
-    print(f"all: mean error {np.mean(errors):.2f} %, median {np.median(errors):.2f} %; below 45 degrees mean {np.mean(fair):.2f} %")
+    print(
+        f"all: mean error {np.mean(errors):.2f} %, median {np.median(errors):.2f} %; below 45 degrees mean {np.mean(fair):.2f} %"
+    )
     print(f"real pictures without a yaw (nothing found, none known): {sum(r['yaw'] is None for r in real)}")
     if shifts:
         middle = np.median(shifts, axis=0)
         spread = np.median(np.abs(np.array(shifts) - middle), axis=0).mean()
-        print(f"near frontal: median shift of a point {np.linalg.norm(middle, axis=1).mean():.2f} %, its scatter {1.48 * spread:.2f} % a coordinate")
+        print(
+            f"near frontal: median shift of a point {np.linalg.norm(middle, axis=1).mean():.2f} %,"
+            f" its scatter {1.48 * spread:.2f} % a coordinate"
+        )
         worst = np.argsort(-np.linalg.norm(middle, axis=1))[:12]
         print("points shifted most:", ", ".join(f"{k} ({middle[k, 0]:+.1f}, {middle[k, 1]:+.1f})" for k in worst))
     if options.json:

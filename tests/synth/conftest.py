@@ -32,7 +32,9 @@ def library() -> Library:
 
 @pytest.fixture(scope="session")
 def options() -> SampleOptions:
-    camera = CameraOptions(head_share=(0.6, 0.8), shift=0.02, yaw_deg=(25.0, 60.0), pitch_deg=(8.0, 20.0), roll_deg=(6.0, 20.0), wide=0.0)
+    camera = CameraOptions(
+        head_share=(0.6, 0.8), shift=0.02, yaw_deg=(25.0, 60.0), pitch_deg=(8.0, 20.0), roll_deg=(6.0, 20.0), wide=0.0
+    )
     return replace(SampleOptions(size=SIZE), camera=camera)
 
 
@@ -43,6 +45,8 @@ def shots(library, options) -> list[Shot]:
         scene = draw_scenes(library, options, rng=np.random.default_rng([5, seed]))[0]
         rendering = render(library, scene, supersample=2, texture=256)
         found.append(
-            Shot(library, scene, rendering, picture_maps(library, scene, rendering), head_maps(library, scene, rendering))
+            Shot(
+                library, scene, rendering, picture_maps(library, scene, rendering), head_maps(library, scene, rendering)
+            )
         )
     return found

@@ -41,7 +41,9 @@ def test_workers_and_resuming_change_nothing(dataset, tmp_path):
     (other / "shard-000001.partial").write_bytes(b"half")
     kept = (other / "shard-000000.tar").stat().st_mtime_ns
     seen = []
-    write_dataset(other, options, count=5, seed=4, workers=1, per_shard=2, progress=lambda done, of: seen.append((done, of)))
+    write_dataset(
+        other, options, count=5, seed=4, workers=1, per_shard=2, progress=lambda done, of: seen.append((done, of))
+    )
     assert hashes(other) == hashes(folder)
     assert (other / "shard-000000.tar").stat().st_mtime_ns == kept
     assert seen == [(3, 5), (5, 5)]
@@ -63,9 +65,9 @@ def test_a_shard_is_what_the_iterator_yields(dataset, library):
 
 def test_other_datasets_are_not_mixed(dataset, tmp_path):
     folder, options, _ = dataset
-    with pytest.raises(InputError, match="another dataset.*seed"):
+    with pytest.raises(InputError, match=r"another dataset.*seed"):
         write_dataset(folder, options, count=5, seed=5, per_shard=2)
-    with pytest.raises(InputError, match="another dataset.*options"):
+    with pytest.raises(InputError, match=r"another dataset.*options"):
         write_dataset(folder, replace(options, occluder=0.5), count=5, seed=4, per_shard=2)
     (tmp_path / "x.tar").write_bytes(b"")
     with pytest.raises(InputError, match="something else"):

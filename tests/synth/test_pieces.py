@@ -45,7 +45,9 @@ def test_harmonics_turn_with_the_light():
     coefficients = rng.normal(size=(9, 3))
     turn = rotation_from_rotvec(rng.normal(size=3))
     ways = fibonacci_sphere(50)
-    assert np.allclose(sh_basis(ways @ turn.T) @ rotate_sh(coefficients, turn), sh_basis(ways) @ coefficients, atol=1e-9)
+    assert np.allclose(
+        sh_basis(ways @ turn.T) @ rotate_sh(coefficients, turn), sh_basis(ways) @ coefficients, atol=1e-9
+    )
 
 
 def test_an_even_surrounding_gives_irradiance_pi_and_has_no_sun():
@@ -97,7 +99,9 @@ def test_a_convex_body_shades_itself_only_by_its_normal():
     assert np.abs(found - wanted)[inner].max() < 0.06
     # a plate above takes the light from above
     plate = np.array([[-400.0, 70, -400], [400, 70, -400], [400, 70, 400], [-400, 70, 400]])
-    shaded = transfer_vectors(vertices, faces, count=400, pixels=256, blockers=(plate, np.array([[0, 1, 2], [0, 2, 3]], np.int32)))
+    shaded = transfer_vectors(
+        vertices, faces, count=400, pixels=256, blockers=(plate, np.array([[0, 1, 2], [0, 2, 3]], np.int32))
+    )
     top = normals[:, 1] > 0.95
     assert (shaded[top, 0] < 0.35 * transfer[top, 0]).all()
 
@@ -295,7 +299,8 @@ def test_wrong_options_are_refused(make):
 
 def test_statistics_count_heads():
     head = {
-        "age_years": 33.0, "melanin": 0.4, "yaw_pitch_roll_deg": [-50.0, 12.0, 3.0], "box": [0, 0, 50, 100], "sex": "female", "hair": "afro",
+        "age_years": 33.0, "melanin": 0.4, "yaw_pitch_roll_deg": [-50.0, 12.0, 3.0], "box": [0, 0, 50, 100], "sex": "female",
+        "hair": "afro",
         "beard": "none", "glasses": "", "hat": "cap", "mask": True, "headphones": False, "occluded": False,
     }  # fmt: skip
     counts = population([{"heads": [head, {**head, "yaw_pitch_roll_deg": [5.0, 0.0, 0.0]}]}, {"heads": []}])

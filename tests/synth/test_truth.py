@@ -124,7 +124,10 @@ def test_visibility_of_points_is_what_rays_meet(shots):
         points = named_points(shot.library, shot.scene, shot.rendering, 0, shot.maps)["mediapipe478"]
         rows = np.arange(0, 478, 6)
         placed = model.point_set("mediapipe478").positions(stage.heads[0].vertices, model.faces)[rows]
-        for mesh, seen in ((bare(shot), points.bare[rows]), ((stage.solids.vertices, stage.solids.faces), points.weight[rows] > 0)):
+        for mesh, seen in (
+            (bare(shot), points.bare[rows]),
+            ((stage.solids.vertices, stage.solids.faces), points.weight[rows] > 0),
+        ):
             distance, _ = first_hits(np.zeros_like(placed), placed, *mesh)
             gap = (1 - distance) * np.linalg.norm(placed, axis=1)  # mm that something lies before the point
             # a thin layer before a point (lips that touch, a lid on the eye) is within the tolerance
@@ -229,7 +232,9 @@ def test_view_angles_are_those_of_the_conventions():
     nose = np.array([[0.0, 0.0, 110.0]])
 
     def seen(*angles):
-        return camera.project(Rigid(rotation=pose_rotation(*angles), translation=np.array([0, 0, 800.0])).apply(nose))[0]
+        return camera.project(Rigid(rotation=pose_rotation(*angles), translation=np.array([0, 0, 800.0])).apply(nose))[
+            0
+        ]
 
     assert seen(30, 0, 0)[0] > 50  # to the person's left: right in the picture
     assert seen(0, 20, 0)[1] > 50  # pitch > 0 looks down

@@ -1,7 +1,7 @@
 """Synthetic people: photographs with perfect truth. See docs/synth.md.
 
-    from cephalon.synth import SampleOptions, iterate
-    for sample in iterate(SampleOptions(size=128), seed=1): ...
+from cephalon.synth import SampleOptions, iterate
+for sample in iterate(SampleOptions(size=128), seed=1): ...
 """
 
 from __future__ import annotations

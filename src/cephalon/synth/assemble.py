@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cephalon.geometry import Rigid
+from cephalon.geometry import Rigid, rotation_from_rotvec
 from cephalon.head import HeadModel
 from cephalon.head.model import joint_transforms
 from cephalon.synth._kernels import normals_kernel
 from cephalon.synth.body import clothes
-from cephalon.synth.hair import hair_pieces, layer_textures
+from cephalon.synth.hair import hair_pieces
+from cephalon.synth.hair_textures import layer_textures
 from cephalon.synth.labels import LABELS
 from cephalon.synth.library import Library
 from cephalon.synth.light import irradiance, rotate_sh
-from cephalon.synth.paint import paint_cloth, paint_eye, paint_skin, shared_textures, skin_tone
+from cephalon.synth.paint import EYE_UV_SCALE, paint_cloth, paint_eye, paint_skin, shared_textures, skin_tone
 from cephalon.synth.piece import Material, Piece
 from cephalon.synth.scene import Actor, Scene
 from cephalon.synth.wear import occluder, worn
@@ -107,7 +110,9 @@ class _Builder:
         self.attributes: list[Float32] = []
         self.count = 0
 
-    def add(self, vertices: Float, faces: NDArray[np.int32], uv: Float32, material: NDArray[np.uint8], attributes: Float32) -> None:
+    def add(
+        self, vertices: Float, faces: NDArray[np.int32], uv: Float32, material: NDArray[np.uint8], attributes: Float32
+    ) -> None:
         self.vertices.append(vertices)
         self.faces.append(faces + np.int32(self.count))
         self.uv.append(uv)
@@ -173,7 +178,15 @@ def assemble(library: Library, scene: Scene, harmonics: Float, *, texture: int, 
         normals = vertex_normals_fast(vertices, model.faces)
         albedo, labels = paint_skin(library.maps[texture], actor.person)
         heads.append(
-            PosedHead(actor=actor, neutral=neutral, posed=posed, vertices=vertices, normals=normals, skull_from_head=skull, albedo=albedo)
+            PosedHead(
+                actor=actor,
+                neutral=neutral,
+                posed=posed,
+                vertices=vertices,
+                normals=normals,
+                skull_from_head=skull,
+                albedo=albedo,
+            )
         )
         skin = put_texture(f"skin {number}", albedo, labels)
         eye = put_texture(f"eye {number}", paint_eye(actor.person))
@@ -205,13 +218,26 @@ def assemble(library: Library, scene: Scene, harmonics: Float, *, texture: int, 
             turn = cam.rotation @ skull.rotation if piece.rides else cam.rotation
             _add_piece(layers if material.layer else solids, piece, placed, turn, row)
     starts = np.cumsum([0] + [t.size for t in textures])
-    info = np.array([[s, *t.shape[:2]] for s, t in zip(starts[:-1], textures, strict=True)], dtype=np.int64).reshape(-1, 3)
-    texel_labels = [np.full(t.size // 4, 255, np.uint8) if m is None else m.ravel() for t, m in zip(textures, texture_labels, strict=True)]
-    layer_images = [library.hair[n[5:]].texture if n.startswith("mesh:") else layer_sources[n] for n in layer_used] or [layer_sources[""]]
+    info = np.array([[s, *t.shape[:2]] for s, t in zip(starts[:-1], textures, strict=True)], dtype=np.int64).reshape(
+        -1, 3
+    )
+    texel_labels = [
+        np.full(t.size // 4, 255, np.uint8) if m is None else m.ravel()
+        for t, m in zip(textures, texture_labels, strict=True)
+    ]
+    layer_images = [library.hair[n[5:]].texture if n.startswith("mesh:") else layer_sources[n] for n in layer_used] or [
+        layer_sources[""]
+    ]
     layer_starts = np.cumsum([0] + [t.size for t in layer_images])
-    layer_info = np.array([[s, *t.shape[:2]] for s, t in zip(layer_starts[:-1], layer_images, strict=True)], dtype=np.int64)
+    layer_info = np.array(
+        [[s, *t.shape[:2]] for s, t in zip(layer_starts[:-1], layer_images, strict=True)], dtype=np.int64
+    )
     if not textures:
-        textures, texel_labels, info = [np.ones((1, 1, 4), np.float32)], [np.full(1, 255, np.uint8)], np.array([[0, 1, 1]], np.int64)
+        textures, texel_labels, info = (
+            [np.ones((1, 1, 4), np.float32)],
+            [np.full(1, 255, np.uint8)],
+            np.array([[0, 1, 1]], np.int64),
+        )
     solid_mesh, layer_mesh = solids.done(), layers.done()
     _light_pieces(solid_mesh, solid_mesh.attributes[:, 11] == 0, harmonics, two_sided=False)
     _light_pieces(layer_mesh, np.ones(len(layer_mesh.vertices), dtype=bool), harmonics, two_sided=True)
@@ -233,7 +259,15 @@ def solid_faces(model: HeadModel) -> int:
     return model.parts["left_lashes"].faces.start
 
 
-def _add_head(library: Library, head: PosedHead, harmonics: Float, solids: _Builder, material_row, skin: int, eye: int) -> None:  # noqa: ANN001
+def _add_head(
+    library: Library,
+    head: PosedHead,
+    harmonics: Float,
+    solids: _Builder,
+    material_row: Callable[..., int],
+    skin: int,
+    eye: int,
+) -> None:
     model = library.model
     count, parts = solid_faces(model), model.parts
     n = parts["left_lashes"].vertices.start
@@ -275,10 +309,10 @@ def _add_head(library: Library, head: PosedHead, harmonics: Float, solids: _Buil
     solids.add(head.vertices[:n], model.faces[:count], _head_uv(model), face_material, attributes)
 
 
-_CACHE: dict[tuple[str, str], object] = {}
+_CACHE: dict[tuple[str, str], Any] = {}
 
 
-def _cached(model: HeadModel, key: str, make):  # noqa: ANN001, ANN202
+def _cached(model: HeadModel, key: str, make: Callable[[], Any]) -> Any:
     place = (model.sha256, key)
     if place not in _CACHE:
         _CACHE[place] = make()
@@ -290,8 +324,6 @@ def _head_uv(model: HeadModel) -> Float32:
         assert model.topology.uv is not None
         assert model.topology.faces_uv is not None
         uv = model.topology.uv[model.topology.faces_uv[: solid_faces(model)]].astype(np.float32)
-        from cephalon.synth.paint import EYE_UV_SCALE
-
         for side in ("left_eye", "right_eye"):
             faces = model.parts[side].faces
             uv[faces] = np.clip((uv[faces] - 0.5) * EYE_UV_SCALE + 0.5, 0.004, 0.996)
@@ -324,8 +356,6 @@ def _eye_transfer(model: HeadModel, head: PosedHead, transfer: Float32) -> Float
             continue
         rest = model.mean[part] - model.mean[part].mean(0)
         rest /= np.linalg.norm(rest, axis=1, keepdims=True)
-        from cephalon.geometry import rotation_from_rotvec
-
         now = rest @ rotation_from_rotvec(head.actor.joint_rotvecs[joint]).T
         nearest = np.argmax(now @ rest.T, axis=1)
         transfer[part] = transfer[part][nearest]

@@ -135,6 +135,11 @@ def clothes(model: HeadModel, vertices: Float, person: Person) -> list[Piece]:
             uv = np.tile(np.array([0, 0, 0.3, 0.1, 0.2, 0.4], np.float32), (len(faces), 1))
             colour = person.wear.hat_rgb
             pieces.append(
-                Piece(vertices=rim, faces=faces, material=Material(label="clothes", rgb=colour, roughness=0.95), corner_uv=uv)
+                Piece(
+                    vertices=rim,
+                    faces=faces,
+                    material=Material(label="clothes", rgb=colour, roughness=0.95),
+                    corner_uv=uv,
+                )
             )
     return pieces

@@ -26,10 +26,19 @@ def run(options: argparse.Namespace, *, out: Callable[[str], None]) -> int:
 
         library = load_library(data, texture_size(benchmark_options(options.size)))
         with tqdm(total=options.count, unit="person", disable=None, file=sys.stderr) as bar:
+
+            def step(done: int, _: int) -> None:
+                bar.update(done - bar.n)
+
             write_benchmark(
-                options.output, library, people=options.count, seed=options.seed, size=options.size, force=options.force,
-                progress=lambda done, _: bar.update(done - bar.n),
-            )  # fmt: skip
+                options.output,
+                library,
+                people=options.count,
+                seed=options.seed,
+                size=options.size,
+                force=options.force,
+                progress=step,
+            )
         out(f"wrote the open benchmark: {options.count} people, 5 photos each, in {options.output}")
         return 0
     settings = _settings(options)
@@ -48,7 +57,14 @@ def run(options: argparse.Namespace, *, out: Callable[[str], None]) -> int:
 
         workers = options.workers if options.workers is not None else os.cpu_count() or 1
         paths = write_dataset(
-            options.output, settings, count=options.count, seed=options.seed, workers=workers, data=data, on=options.on, progress=progress
+            options.output,
+            settings,
+            count=options.count,
+            seed=options.seed,
+            workers=workers,
+            data=data,
+            on=options.on,
+            progress=progress,
         )
     seconds = time.perf_counter() - start
     made = options.count - seen[0]
@@ -85,4 +101,6 @@ def _sheets(folder: Path, settings: SampleOptions, seed: int, count: int, data: 
     if rows:
         most = max(len(row) for row in rows)
         blank = rows[0][0] * 0
-        write_png(folder / "truth.png", contact_sheet([p for row in rows for p in row + [blank] * (most - len(row))], most))
+        write_png(
+            folder / "truth.png", contact_sheet([p for row in rows for p in row + [blank] * (most - len(row))], most)
+        )

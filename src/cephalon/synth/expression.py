@@ -81,7 +81,9 @@ def sample_expression(
             _add(weights, POSES[keys[pose]], float(rng.uniform(0.2, 1.15)) * (0.5 if number else 1.0))
         if rng.random() < closed_mouth:
             for name in weights:
-                if name.startswith(("jawOpen", "mouthUpperUp", "mouthLowerDown", "tongue", "mouthFunnel", "mouthClose")):
+                if name.startswith(
+                    ("jawOpen", "mouthUpperUp", "mouthLowerDown", "tongue", "mouthFunnel", "mouthClose")
+                ):
                     weights[name] = 0.0
     for name in names:
         if not name.startswith(("eyeLook", "tongue", "mouthClose", "jaw")) and not name.endswith("Right"):

@@ -89,7 +89,9 @@ def load_library(folder: Path | None, texture: int = 512, model: HeadModel | Non
     bust = torso(model)
     hidden = np.arange(len(model.mean)) < model.parts["left_lashes"].vertices.start
     transfer, transfer_open = (
-        np.where(hidden[:, None], transfer_vectors(v, faces, blockers=(bust.vertices, bust.faces)), 0.0).astype(np.float32)
+        np.where(hidden[:, None], transfer_vectors(v, faces, blockers=(bust.vertices, bust.faces)), 0.0).astype(
+            np.float32
+        )
         for v in (model.mean, open_head)
     )
     chart = skin_chart(model, texture)
@@ -106,9 +108,9 @@ def load_library(folder: Path | None, texture: int = 512, model: HeadModel | Non
                     panoramas.append(prepare_panorama(path.stem, archive["rgb"].astype(np.float64)))
             for path in sorted((folder / "backgrounds").glob("*.jpg")):
                 with Image.open(path) as picture:
-                    picture = picture.convert("RGB")
-                    picture.thumbnail((_BACKGROUND_PX, _BACKGROUND_PX))
-                    backgrounds.append(np.asarray(picture))
+                    small = picture.convert("RGB")
+                small.thumbnail((_BACKGROUND_PX, _BACKGROUND_PX))
+                backgrounds.append(np.asarray(small))
             base = folder / "makehuman_cc0" / "base_mesh_hm08.npz"
             if base.is_file():
                 hair = bind_meshes(model, base, folder / "makehuman_cc0" / "hair")
@@ -125,7 +127,9 @@ def load_library(folder: Path | None, texture: int = 512, model: HeadModel | Non
         hair=hair,
         panoramas=tuple(panoramas),
         backgrounds=tuple(backgrounds),
-        source="made up" if folder is None else f"{len(skins)} skins, {len(hair)} hair meshes, {len(panoramas)} panoramas",
+        source="made up"
+        if folder is None
+        else f"{len(skins)} skins, {len(hair)} hair meshes, {len(panoramas)} panoramas",
     )
 
 

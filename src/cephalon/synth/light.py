@@ -175,7 +175,11 @@ def procedural_panorama(name: str, *, rng: np.random.Generator) -> Panorama:
         power = float(np.exp(rng.uniform(np.log(1.5), np.log(60.0))))
         tint = np.exp(rng.normal(0, 0.12, 3))
         rgb = rgb + power * tint * np.exp(-(1 - direction @ centre) / width**2)[..., None]
-    noise = gaussian_filter(rng.normal(0, 1, (height, 2 * height, 3)), (6, 6, 0), mode="wrap") * 20 * np.array([1.0, 0.9, 0.9])
+    noise = (
+        gaussian_filter(rng.normal(0, 1, (height, 2 * height, 3)), (6, 6, 0), mode="wrap")
+        * 20
+        * np.array([1.0, 0.9, 0.9])
+    )
     return prepare_panorama(name, rgb * np.exp(0.3 * (0.7 * noise[..., :1] + 0.3 * noise)))
 
 
@@ -183,7 +187,12 @@ def procedural_panorama(name: str, *, rng: np.random.Generator) -> Panorama:
 
 
 def transfer_vectors(
-    vertices: Float, faces: NDArray[np.int32], *, count: int = 192, pixels: int = 192, blockers: tuple[Float, NDArray[np.int32]] | None = None
+    vertices: Float,
+    faces: NDArray[np.int32],
+    *,
+    count: int = 192,
+    pixels: int = 192,
+    blockers: tuple[Float, NDArray[np.int32]] | None = None,
 ) -> Float:
     """Return for each vertex what order-2 light gives it, shadows of the mesh itself included.
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-from cephalon.geometry import Raster, bilinear, interpolate, rasterise, vertex_normals
+from cephalon.geometry import Raster, bilinear, interpolate, rasterise
 from cephalon.head import HeadModel
 from cephalon.synth.labels import LABELS
 from cephalon.synth.mhclo import BoundMesh
@@ -59,8 +59,8 @@ def make_skin_maps(
     faces = model.faces[part.faces]
     size = chart.face_index.shape[0]
     attributes = {name: weight.astype(np.float64) for name, weight in model.regions.items()}
-    region = {name: interpolate(chart, faces, weight) for name, weight in attributes.items()}
-    position = interpolate(chart, faces, model.mean)
+    region = {name: interpolate(chart, faces, weight).astype(np.float64) for name, weight in attributes.items()}
+    position = interpolate(chart, faces, model.mean).astype(np.float64)
     masks = _masks(model, region, position)
     rng = np.random.default_rng(20251121)
     noise = _noise(size, chart.covered, rng)
@@ -94,7 +94,10 @@ def _masks(model: HeadModel, region: dict[str, Float], p: Float) -> dict[str, Fl
     x, y, z = np.abs(p[..., 0]), p[..., 1], p[..., 2]
     lips = np.clip(region["lips_upper"] + region["lips_lower"], 0, 1)
     points = model.point_set("iso")
-    at = {name: points.positions(model.mean, model.faces)[points.index(name)] for name in ("ch_l", "sn", "pg", "gn", "prn")}
+    at = {
+        name: points.positions(model.mean, model.faces)[points.index(name)]
+        for name in ("ch_l", "sn", "pg", "gn", "prn")
+    }
     mouth_y, mouth_x = at["ch_l"][1], at["ch_l"][0]
     eye = model.joints()[3]
     outside = 1 - np.clip(region["mouth_cavity"] * 1.5, 0, 1)
@@ -117,7 +120,11 @@ def _masks(model: HeadModel, region: dict[str, Float], p: Float) -> dict[str, Fl
     below = _bump(x, eye[0] - 3, 13) * _bump(y, eye[1] - 15, 5) * (z > 55)
     forehead = _bump(x, 0, 38) * _step(y, 42, 52) * (1 - _step(y, 74, 90)) * front
     crow = _bump(x, eye[0] + 24, 9) * _bump(y, eye[1] - 2, 12)
-    fold = _bump(x - np.interp(y, [mouth_y - 18, mouth_y, -28, -18], [34, 32, 24, 19]), 0, 2.4) * _bump(y, mouth_y + 10, 18) * front
+    fold = (
+        _bump(x - np.interp(y, [mouth_y - 18, mouth_y, -28, -18], [34, 32, 24, 19]), 0, 2.4)
+        * _bump(y, mouth_y + 10, 18)
+        * front
+    )
     lines = 0.5 + 0.5 * np.sin(2 * np.pi * (y + 2.5 * np.sin(x / 11.0)) / 8.5)
     crow_lines = 0.5 + 0.5 * np.sin(14 * np.arctan2(y - eye[1], x - eye[0] - 8))
     return {
@@ -169,7 +176,11 @@ def _relative(skin: Float32, region: dict[str, Float], covered: NDArray[np.bool_
 
 def _plain_relative(noise: Float32, masks: dict[str, Float], rng: np.random.Generator) -> Float32:
     """A made-up skin: mottled, lips redder, ears and nose a little, sockets darker."""
-    mottle = 0.02 * noise[..., 0] + 0.03 * noise[..., 1] * rng.uniform(0.6, 1.4) + 0.04 * noise[..., 2] * rng.uniform(0.5, 1.5)
+    mottle = (
+        0.02 * noise[..., 0]
+        + 0.03 * noise[..., 1] * rng.uniform(0.6, 1.4)
+        + 0.04 * noise[..., 2] * rng.uniform(0.5, 1.5)
+    )
     relative = np.exp(mottle[..., None] * np.array([0.8, 1.0, 1.1]))
     red = 0.55 * masks["lips"] + 0.12 * masks["cheeks"] + 0.12 * masks["nose"] + 0.15 * masks["ears"]
     relative *= np.exp(-red[..., None] * np.array([0.25, 0.95, 0.75]))
@@ -272,8 +283,3 @@ def beard_weight(model: HeadModel, kind: str) -> Float:
     weight = _masks(model, region, model.mean)[kind]
     weight[model.parts["skin"].vertices.stop :] = 0.0
     return weight
-
-
-def mean_normals(model: HeadModel) -> Float:
-    """Return the mean head's unit normals (n, 3)."""
-    return vertex_normals(model.mean, model.faces)

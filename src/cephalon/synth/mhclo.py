@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from cephalon.geometry import procrustes, triangulate
 from cephalon.head import HeadModel
@@ -73,8 +73,8 @@ def bind_meshes(model: HeadModel, base_mesh: Path, folder: Path) -> Mapping[str,
     )
     outer = np.flatnonzero(outside)
     similarity = procrustes(theirs[outer], ours[outer], with_scale=True)
-    tree = cKDTree(ours[outer])
-    their_tree = cKDTree(similarity.apply(theirs[outer]))
+    tree = KDTree(ours[outer])
+    their_tree = KDTree(similarity.apply(theirs[outer]))
     residual = ours[outer] - similarity.apply(theirs[outer])
     bound = {}
     for place in sorted(p for p in folder.iterdir() if p.is_dir()):
@@ -107,10 +107,10 @@ def makehuman_chart() -> tuple[NDArray[np.float32], NDArray[np.int32]]:
         return asset["makehuman_uv"], asset["makehuman_polygons_uv"]
 
 
-def _near(tree: cKDTree, points: Float, count: int) -> tuple[NDArray[np.intp], Float]:
+def _near(tree: KDTree, points: Float, count: int) -> tuple[NDArray[np.intp], Float]:
     distance, rows = tree.query(points, k=count)
     weights = 1 / (distance + 4.0) ** 2
-    return rows, weights / weights.sum(1, keepdims=True)
+    return np.asarray(rows, dtype=np.intp), weights / weights.sum(1, keepdims=True)
 
 
 def _texture(folder: Path) -> NDArray[np.float32]:
@@ -123,7 +123,7 @@ def _texture(folder: Path) -> NDArray[np.float32]:
         grey = rgba[..., :3].mean(-1) ** 2.2
         opaque = rgba[..., 3] > 0.5
         scale = float(np.median(grey[opaque])) if opaque.any() else 1.0
-        return np.stack([np.clip(grey / max(scale, 1e-4), 0.3, 2.2), rgba[..., 3]], axis=-1)
+        return np.stack([np.clip(grey / max(scale, 1e-4), 0.3, 2.2), rgba[..., 3]], axis=-1).astype(np.float32)
     rng = np.random.default_rng(5)
     streaks = rng.normal(0, 1, _TEXTURE_PX)
     streaks = np.convolve(np.tile(streaks, 3), np.ones(3) / 3, "same")[_TEXTURE_PX : 2 * _TEXTURE_PX]

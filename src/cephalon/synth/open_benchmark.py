@@ -29,7 +29,13 @@ from cephalon.synth.scene import HEAD_MIDDLE, Scene, draw_scenes, placed_actor, 
 SEED_OFFSET = 900_000_000
 """Added to the benchmark's seed, so that no training set of the same seed shares its people."""
 
-VIEWS = (("front", 0.0, False), ("left", 45.0, False), ("right", -45.0, False), ("profile", 85.0, False), ("expression", 12.0, True))
+VIEWS = (
+    ("front", 0.0, False),
+    ("left", 45.0, False),
+    ("right", -45.0, False),
+    ("profile", 85.0, False),
+    ("expression", 12.0, True),
+)
 
 
 def benchmark_options(size: int) -> SampleOptions:
@@ -44,7 +50,14 @@ def benchmark_options(size: int) -> SampleOptions:
 
 
 def write_benchmark(
-    folder: Path, library: Library, *, people: int = 200, seed: int = 1, size: int = 512, force: bool = False, progress: Callable[[int, int], None] | None = None
+    folder: Path,
+    library: Library,
+    *,
+    people: int = 200,
+    seed: int = 1,
+    size: int = 512,
+    force: bool = False,
+    progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write the benchmark; the same seed gives the same bytes on one machine.
 
@@ -70,11 +83,17 @@ def write_benchmark(
                 (place / part / name).mkdir()
             write_obj(place / "heads" / f"{name}.obj", model.topology.with_vertices(head))
             landmarks = {
-                s: {n: np.round(p, 4).tolist() for n, p in zip(model.point_set(s).names, model.points(model.code(identity=person.identity), s), strict=True)}
+                s: {
+                    n: np.round(p, 4).tolist()
+                    for n, p in zip(
+                        model.point_set(s).names, model.points(model.code(identity=person.identity), s), strict=True
+                    )
+                }
                 for s in ("now7", "iso")
             }
             facts: dict[str, Any] = {
-                "identity": np.round(person.identity, 6).tolist(), "age_years": person.age_years, "sex": person.sex, "melanin": person.skin.melanin,
+                "identity": np.round(person.identity, 6).tolist(), "age_years": person.age_years, "sex": person.sex,
+                "melanin": person.skin.melanin,
                 "head_model_sha256": model.sha256, "unit": "mm", "landmarks": landmarks,
             }  # fmt: skip
             _write_json(place / "heads" / f"{name}.json", facts)
@@ -89,7 +108,14 @@ def write_benchmark(
                 progress(number + 1, people)
         _write_json(
             place / "benchmark.json",
-            {"people": people, "seed": seed, "size": size, "views": [v[0] for v in VIEWS], "head_model_sha256": model.sha256, "options": json.loads(options.to_json())},
+            {
+                "people": people,
+                "seed": seed,
+                "size": size,
+                "views": [v[0] for v in VIEWS],
+                "head_model_sha256": model.sha256,
+                "options": json.loads(options.to_json()),
+            },
         )
 
 
@@ -105,7 +131,9 @@ def _turned(library: Library, scene: Scene, person: Person, yaw: float, moved: b
     point = actor.camera_from_head.apply(HEAD_MIDDLE[None])[0]
     neck = rng.normal(0, 0.08, 3)
     gaze = (float(np.clip(rng.normal(0, 6), -20, 20)), float(np.clip(rng.normal(0, 4), -15, 15)))
-    return replace(scene, actors=(placed_actor(library, person, expression, pose_rotation(*angles), point, neck, gaze),))
+    return replace(
+        scene, actors=(placed_actor(library, person, expression, pose_rotation(*angles), point, neck, gaze),)
+    )
 
 
 def _write_json(path: Path, record: dict[str, Any]) -> None:

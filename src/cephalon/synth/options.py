@@ -216,6 +216,8 @@ def family_options(family: str, size: int = 256) -> SampleOptions:
         )  # fmt: skip
     if family == "group":
         return SampleOptions(
-            family=family, size=size, camera=CameraOptions(distance_mm=(900.0, 5000.0), head_share=(0.12, 0.45), shift=0.5)
+            family=family,
+            size=size,
+            camera=CameraOptions(distance_mm=(900.0, 5000.0), head_share=(0.12, 0.45), shift=0.5),
         )
     return SampleOptions(family=family, size=size)

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from cephalon.synth._kernels import skin_kernel
+from cephalon.synth._shading import skin_kernel
 from cephalon.synth.labels import LABELS
 from cephalon.synth.maps import SkinMaps
 from cephalon.synth.person import Person
@@ -60,7 +60,9 @@ def paint_skin(maps: SkinMaps, person: Person) -> tuple[Float32, NDArray[np.uint
     albedo = np.zeros((*brow.shape, 4), dtype=np.float32)
     labels = np.zeros(brow.shape, dtype=np.uint8)
     classes = np.array([LABELS["brows"], LABELS["beard"], LABELS["hair"]], dtype=np.uint8)
-    skin_kernel(first, second, float(skin.mix), maps.masks, maps.noise, brow, values, maps.labels, classes, albedo, labels)
+    skin_kernel(
+        first, second, float(skin.mix), maps.masks, maps.noise, brow, values, maps.labels, classes, albedo, labels
+    )
     return albedo, labels
 
 
@@ -81,7 +83,9 @@ def _eye_pattern(number: int) -> tuple[Float, Float]:
     fibres = np.zeros(rho.shape)
     for order in (17, 31, 47, 71):
         fibres += np.cos(order * angle + rng.uniform(0, 6) + rng.uniform(-2, 2) * rho) / 4
-    veins = np.clip(np.sin(9 * angle + 5 * np.sin(3 * rho + rng.uniform(0, 6))) - 0.93, 0, 1) * np.clip(rho - 1.25, 0, 1)
+    veins = np.clip(np.sin(9 * angle + 5 * np.sin(3 * rho + rng.uniform(0, 6))) - 0.93, 0, 1) * np.clip(
+        rho - 1.25, 0, 1
+    )
     return fibres, veins
 
 
@@ -110,7 +114,9 @@ def paint_eye(person: Person) -> Float32:
 def _weave() -> Float32:
     rng = np.random.default_rng(3)
     y, x = np.mgrid[0:64, 0:64]
-    knit = 0.72 + 0.28 * np.abs(np.sin((x + 4 * np.abs((y % 8) / 8 - 0.5)) * 2 * np.pi / 8)) * (0.8 + 0.2 * np.sin(y * 2 * np.pi / 8))
+    knit = 0.72 + 0.28 * np.abs(np.sin((x + 4 * np.abs((y % 8) / 8 - 0.5)) * 2 * np.pi / 8)) * (
+        0.8 + 0.2 * np.sin(y * 2 * np.pi / 8)
+    )
     fine = 0.94 + 0.06 * rng.standard_normal((64, 64))
     return np.stack([knit * fine, fine], axis=-1).astype(np.float32)
 

@@ -162,7 +162,7 @@ def draw_person(
     age = float(rng.uniform(*options.age_years))
     sex = "female" if rng.random() < 0.5 else "male"
     shares = rng.dirichlet((0.35, 0.35, 0.35))
-    ancestry = dict(zip(("african", "asian", "caucasian"), (float(s) for s in shares), strict=True))
+    ancestry: dict[str, float] = {"african": float(shares[0]), "asian": float(shares[1]), "caucasian": float(shares[2])}
     identity = draw_identity(model, rng=rng, age=age, sex=sex, ancestry=ancestry)
     low, high = options.melanin
     centre = 1.75 * shares[0] + 0.55 * shares[1] + 0.28 * shares[2]
@@ -248,7 +248,9 @@ def _draw_hair(
         style = _choose(rng, ("shaved", "short", "afro", "strands", "mesh"), [0.14, 0.22, curly, 0.2, 0.36])
     else:
         curly = 0.22 if melanin > 1.2 else 0.03
-        style = _choose(rng, ("shaved", "short", "afro", "strands", "tied", "mesh"), [0.01, 0.03, curly, 0.46, 0.16, 0.26])
+        style = _choose(
+            rng, ("shaved", "short", "afro", "strands", "tied", "mesh"), [0.01, 0.03, curly, 0.46, 0.16, 0.26]
+        )
     if style == "mesh":
         fitting = [m for m in meshes if male == m.startswith("short") or (not male and m == "short04")]
         if rng.random() < 0.6:

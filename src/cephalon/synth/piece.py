@@ -91,7 +91,9 @@ def grid_uv(rows: int, columns: int, *, closed: bool = False, repeat: tuple[floa
     return np.stack([first, second], axis=2).reshape(-1, 6).astype(np.float32)
 
 
-def tube(path: Float, radius: float | Float, *, sides: int = 8, closed: bool = False) -> tuple[Float, NDArray[np.int32]]:
+def tube(
+    path: Float, radius: float | Float, *, sides: int = 8, closed: bool = False
+) -> tuple[Float, NDArray[np.int32]]:
     """Return a tube (vertices, faces) around a path (k, 3) mm."""
     following = np.roll(path, -1, 0) if closed else np.concatenate([path[1:], path[-1:]])
     before = np.roll(path, 1, 0) if closed else np.concatenate([path[:1], path[:-1]])
@@ -109,5 +111,7 @@ def tube(path: Float, radius: float | Float, *, sides: int = 8, closed: bool = F
     faces = grid_faces(count, sides, closed=True)
     if closed:
         last = grid_faces(2, sides, closed=True)
-        faces = np.concatenate([faces, np.where(last < sides, last + (count - 1) * sides, last - sides)]).astype(np.int32)
+        faces = np.concatenate([faces, np.where(last < sides, last + (count - 1) * sides, last - sides)]).astype(
+            np.int32
+        )
     return vertices.reshape(-1, 3), faces

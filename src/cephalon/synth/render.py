@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cephalon.geometry import Camera, Raster, rasterise_mesh
-from cephalon.synth._kernels import layers_kernel, majority_kernel, shade_kernel, shadow_kernel
+from cephalon.synth._kernels import layers_kernel, majority_kernel, shadow_kernel
+from cephalon.synth._shading import shade_kernel
 from cephalon.synth.assemble import Geometry, Stage, assemble
 from cephalon.synth.labels import LABELS
 from cephalon.synth.library import Library
@@ -140,7 +141,9 @@ def _layer_look(stage: Stage) -> tuple[NDArray[np.int32], Float32]:
 def _lamp(direction: Float, rgb: Float, soft_mm: float) -> Lamp:
     d = direction / np.linalg.norm(direction)
     return Lamp(
-        direction=(float(d[0]), float(d[1]), float(d[2])), rgb=(float(rgb[0]), float(rgb[1]), float(rgb[2])), soft_mm=soft_mm
+        direction=(float(d[0]), float(d[1]), float(d[2])),
+        rgb=(float(rgb[0]), float(rgb[1]), float(rgb[2])),
+        soft_mm=soft_mm,
     )
 
 
@@ -164,13 +167,19 @@ def _shadows(stage: Stage, lamps: list[Lamp]) -> tuple[Float, Float, Float32]:
     """Render an orthographic depth picture for each lamp: kernel rows (l, 8), matrices (l, 3, 4), pictures (l, s, s)."""
     count = len(lamps)
     rows, matrices = np.zeros((count, 8)), np.zeros((count, 3, 4))
-    heads = np.concatenate([head.vertices[: len(head.vertices)] for head in stage.heads]) if stage.heads else np.zeros((1, 3))
+    heads = (
+        np.concatenate([head.vertices[: len(head.vertices)] for head in stage.heads])
+        if stage.heads
+        else np.zeros((1, 3))
+    )
     everything = np.concatenate([stage.solids.vertices, stage.layers.vertices])
     low, high = heads.min(0) - 40, heads.max(0) + 40
     centre, reach = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
     side = int(np.clip(_SHADOW_PX * reach / 260.0, _SHADOW_PX, 640))
     maps = np.full((count, side, side), np.inf, dtype=np.float32)
-    faces = np.ascontiguousarray(np.concatenate([stage.solids.faces, stage.layers.faces + len(stage.solids.vertices)])).astype(np.int32)
+    faces = np.ascontiguousarray(
+        np.concatenate([stage.solids.faces, stage.layers.faces + len(stage.solids.vertices)])
+    ).astype(np.int32)
     uv = np.concatenate([stage.solids.corner_uv, stage.layers.corner_uv])
     texture, alpha = _layer_look(stage)
     alpha = alpha * stage.materials[stage.layers.face_material, 11]
@@ -187,7 +196,15 @@ def _shadows(stage: Stage, lamps: list[Lamp]) -> tuple[Float, Float, Float32]:
         matrices[number, 2] = [*turn[2], offset[2]]
         points = everything @ matrices[number, :, :3].T + matrices[number, :, 3]
         shadow_kernel(
-            np.ascontiguousarray(points), faces, uv, texture, alpha, opacity, stage.layer_texels, stage.layer_texture_info, maps[number]
+            np.ascontiguousarray(points),
+            faces,
+            uv,
+            texture,
+            alpha,
+            opacity,
+            stage.layer_texels,
+            stage.layer_texture_info,
+            maps[number],
         )
         soft = max(1.0, lamp.soft_mm * scale / 1.5)
         rows[number] = [*lamp.direction, *lamp.rgb, soft, 2.5 + 1.1 * soft / scale]
@@ -211,14 +228,20 @@ def background(library: Library, scene: Scene, height: int, width: int, exposure
     """Return what lies behind everything, (h, w, 3) exposed linear light."""
     rng = np.random.default_rng(scene.background_seed)
     if scene.background == "photo" and library.backgrounds:
-        picture = library.backgrounds[min(int(scene.background_number * len(library.backgrounds)), len(library.backgrounds) - 1)]
+        picture = library.backgrounds[
+            min(int(scene.background_number * len(library.backgrounds)), len(library.backgrounds) - 1)
+        ]
         ph, pw = picture.shape[:2]
         side = min(ph, pw) * rng.uniform(0.45, 1.0)
         x0, y0 = rng.uniform(0, pw - side), rng.uniform(0, ph - side)
-        cut = Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR, box=(x0, y0, x0 + side, y0 + side))
+        cut = Image.fromarray(picture).resize(
+            (width, height), Image.Resampling.BILINEAR, box=(x0, y0, x0 + side, y0 + side)
+        )
         if rng.random() < 0.5:
             cut = cut.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        result = _LINEAR[np.asarray(_defocused(cut, scene.background_blur * width))] * np.float32(rng.uniform(0.55, 1.35))
+        result = _LINEAR[np.asarray(_defocused(cut, scene.background_blur * width))] * np.float32(
+            rng.uniform(0.55, 1.35)
+        )
         return result
     if scene.background == "panorama":
         panorama = library.panoramas[scene.panorama].rgb
@@ -234,9 +257,11 @@ def background(library: Library, scene: Scene, height: int, width: int, exposure
         small = panorama[row.astype(int).clip(0, panorama.shape[0] - 1), column.astype(int) % panorama.shape[1]]
         small = np.clip(small * exposure, 0, 4.0)
         coded = Image.fromarray((np.sqrt(small / 4.0) * 255).astype(np.uint8))
-        coded = coded.resize((small.shape[1] * step, small.shape[0] * step), Image.Resampling.BICUBIC).crop((0, 0, width, height))
+        coded = coded.resize((small.shape[1] * step, small.shape[0] * step), Image.Resampling.BICUBIC).crop(
+            (0, 0, width, height)
+        )
         coded = np.asarray(_defocused(coded, max(0.01, scene.background_blur) * width), dtype=np.float32) / 255
-        return 4.0 * coded**2
+        return (4.0 * coded**2).astype(np.float32)
     return _made_background(rng, height, width)
 
 
@@ -248,7 +273,7 @@ def _made_background(rng: np.random.Generator, height: int, width: int) -> Float
     code = Image.fromarray((np.clip(ends, 0, 1) ** 0.5 * 255).astype(np.uint8))
     wall = (np.asarray(code.resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32) / 255) ** 2
     if rng.random() < 0.55:
-        return wall
+        return wall.astype(np.float32)
     shape = (int(rng.integers(2, 12)), int(rng.integers(2, 12)), 3)
     cells = rng.normal(0, 1, (*shape[:2], 1)) * rng.uniform(0.1, 0.9) + rng.normal(0, rng.uniform(0.02, 0.3), shape)
     rough = Image.fromarray((np.clip(0.5 + 0.2 * cells, 0, 1) * 255).astype(np.uint8))
@@ -263,7 +288,11 @@ _LINEAR = np.where((t := np.arange(256) / 255) <= 0.04045, t / 12.92, ((t + 0.05
 def _defocused(picture: Image.Image, radius: float) -> Image.Image:
     from PIL import ImageFilter
 
-    return picture.filter(ImageFilter.BoxBlur(radius)).filter(ImageFilter.BoxBlur(radius * 0.7)) if radius > 0.5 else picture
+    return (
+        picture.filter(ImageFilter.BoxBlur(radius)).filter(ImageFilter.BoxBlur(radius * 0.7))
+        if radius > 0.5
+        else picture
+    )
 
 
 def rasterise_solids(mesh: Geometry, camera: Camera) -> Raster:

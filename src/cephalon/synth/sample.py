@@ -76,11 +76,15 @@ def make_sample(library: Library, options: SampleOptions, scene: Scene, key: str
         if count == 1:
             over = head_maps(library, scene, rendering)
             arrays |= {
-                "position_map": over.position, "position_origin": over.origin, "albedo_srgb": over.albedo_srgb, "albedo_visible": over.visible,
+                "position_map": over.position, "position_origin": over.origin, "albedo_srgb": over.albedo_srgb,
+                "albedo_visible": over.visible,
             }  # fmt: skip
     points = [named_points(library, scene, rendering, k, maps) for k in range(count)]
     for name in library.model.point_sets:
-        rows = [np.column_stack([p[name].position, p[name].depth, p[name].visible, p[name].bare, p[name].weight]) for p in points]
+        rows = [
+            np.column_stack([p[name].position, p[name].depth, p[name].visible, p[name].bare, p[name].weight])
+            for p in points
+        ]
         arrays[f"points_{name}"] = np.array(rows, dtype=np.float32).reshape(count, -1, 6)
     record = _record(library, options, scene, rendering, key)
     return Sample(key=key, image=image, jpeg=jpeg, arrays=arrays, record=record)
@@ -106,7 +110,9 @@ def _record(library: Library, options: SampleOptions, scene: Scene, rendering: R
                 "gaze_camera": _list(gaze_directions(library, rendering, number)),
                 "age_years": round(person.age_years, 2),
                 "sex": person.sex,
-                "ancestry": dict(zip(("african", "asian", "caucasian"), (round(a, 4) for a in person.ancestry), strict=True)),
+                "ancestry": dict(
+                    zip(("african", "asian", "caucasian"), (round(a, 4) for a in person.ancestry), strict=True)
+                ),
                 "melanin": round(person.skin.melanin, 4),
                 "iris_rgb_linear": _list(np.array(person.iris_rgb)),
                 "hair": person.hair.style,
@@ -181,7 +187,9 @@ def encode(sample: Sample) -> dict[str, bytes]:
         for name, array in packed.items():
             inner = io.BytesIO()
             np.lib.format.write_array(inner, np.ascontiguousarray(array), allow_pickle=False)
-            archive.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), inner.getvalue(), zipfile.ZIP_DEFLATED, 1)
+            archive.writestr(
+                zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), inner.getvalue(), zipfile.ZIP_DEFLATED, 1
+            )
     text = json.dumps(sample.record, separators=(",", ":"), sort_keys=True)
     return {"jpg": sample.jpeg, "json": text.encode(), "npz": stream.getvalue()}
 
@@ -222,4 +230,14 @@ def _unpack(name: str, array: NDArray[Any]) -> NDArray[Any]:
     return array
 
 
-__all__ = ["LABELS", "Sample", "decode", "encode", "iterate", "make_sample", "make_samples", "texture_size", "view_angles"]
+__all__ = [
+    "LABELS",
+    "Sample",
+    "decode",
+    "encode",
+    "iterate",
+    "make_sample",
+    "make_samples",
+    "texture_size",
+    "view_angles",
+]

@@ -192,7 +192,9 @@ def _lamps(options: SampleOptions, rng: np.random.Generator) -> tuple[Lamp, ...]
 def _lamp(direction: Float, rgb: Float, soft_mm: float) -> Lamp:
     d = direction / np.linalg.norm(direction)
     return Lamp(
-        direction=(float(d[0]), float(d[1]), float(d[2])), rgb=(float(rgb[0]), float(rgb[1]), float(rgb[2])), soft_mm=soft_mm
+        direction=(float(d[0]), float(d[1]), float(d[2])),
+        rgb=(float(rgb[0]), float(rgb[1]), float(rgb[2])),
+        soft_mm=soft_mm,
     )
 
 
@@ -268,7 +270,6 @@ def _actor(
     library: Library, options: SampleOptions, person: Person, expression: Float, rotation: Float, point: Float,
     rng: np.random.Generator, *, rest: bool = False,
 ) -> Actor:  # fmt: skip
-    model = library.model
     neck = np.deg2rad(rng.normal(0, options.camera.neck_deg, 3) * [1.0, 1.3, 0.7]).clip(-0.6, 0.6)
     to_camera = -rotation.T @ (point / np.linalg.norm(point))
     yaw, pitch = np.rad2deg(np.arctan2(to_camera[0], to_camera[2])), np.rad2deg(np.arcsin(np.clip(to_camera[1], -1, 1)))
@@ -280,7 +281,13 @@ def _actor(
 
 
 def placed_actor(
-    library: Library, person: Person, expression: Float, rotation: Float, point: Float, neck: Float, gaze: tuple[float, float]
+    library: Library,
+    person: Person,
+    expression: Float,
+    rotation: Float,
+    point: Float,
+    neck: Float,
+    gaze: tuple[float, float],
 ) -> Actor:
     """Return an actor whose skull has a rotation (3, 3) and whose head's middle is at a point (3,) of the camera frame.
 
@@ -336,7 +343,10 @@ def _group(library: Library, options: SampleOptions, rng: np.random.Generator) -
         point = np.array([(pixel[0] - size / 2) / focal, (pixel[1] - size / 2) / focal, 1.0]) * depth
         person = draw_person(library.model, options.person, rng=rng, meshes=tuple(library.hair))
         expression = sample_expression(
-            library.model.expression_names, rng=rng, neutral=options.person.neutral, closed_mouth=options.person.closed_mouth
+            library.model.expression_names,
+            rng=rng,
+            neutral=options.person.neutral,
+            closed_mouth=options.person.closed_mouth,
         )
         rotation = pose_rotation(*_angles(options, rng))
         actors.append(_actor(library, options, person, expression, rotation, point, rng))
@@ -344,7 +354,12 @@ def _group(library: Library, options: SampleOptions, rng: np.random.Generator) -
 
 
 def _sequence(
-    library: Library, options: SampleOptions, person: Person, angles: tuple[float, float, float], setting: _Setting, rng: np.random.Generator
+    library: Library,
+    options: SampleOptions,
+    person: Person,
+    angles: tuple[float, float, float],
+    setting: _Setting,
+    rng: np.random.Generator,
 ) -> list[Scene]:
     """A head that turns a little, looks about and speaks, at 25 pictures a second."""
     model, count = library.model, options.frames

@@ -66,5 +66,7 @@ def _moved(light: Float32, motion: tuple[float, float]) -> Float32:
     total = np.zeros_like(light)
     for t in np.linspace(-0.5, 0.5, count):
         for c in range(3):
-            total[..., c] += map_coordinates(light[..., c], [y + t * motion[1], x + t * motion[0]], order=1, mode="nearest")
-    return total / count
+            total[..., c] += map_coordinates(
+                light[..., c], [y + t * motion[1], x + t * motion[0]], order=1, mode="nearest"
+            )
+    return (total / np.float32(count)).astype(np.float32)

@@ -117,7 +117,8 @@ def _check_manifest(path: Path, manifest: dict[str, Any]) -> None:
         if found != json.loads(text):
             differs = sorted(k for k in manifest if found.get(k) != json.loads(text)[k])
             raise InputError(
-                f"{path.parent}: holds another dataset (its {', '.join(differs)} differ); choose another folder, or the same options to go on"
+                f"{path.parent}: holds another dataset (its {', '.join(differs)} differ); "
+                "choose another folder, or the same options to go on"
             )
         return
     if any(path.parent.glob("*.tar")):
@@ -178,7 +179,11 @@ def _on_ray(tasks: list[ShardTask], workers: int) -> Iterator[ShardTask]:
     if not tasks:
         return
     if not ray.is_initialized():
-        ray.init(num_cpus=workers if not os.environ.get("RAY_ADDRESS") else None, include_dashboard=False, log_to_driver=False)
+        ray.init(
+            num_cpus=workers if not os.environ.get("RAY_ADDRESS") else None,
+            include_dashboard=False,
+            log_to_driver=False,
+        )
     remote = ray.remote(num_cpus=1, runtime_env={"env_vars": dict.fromkeys(_THREADS, "1")})(write_shard)
     waiting = [remote.remote(task) for task in tasks]
     while waiting:

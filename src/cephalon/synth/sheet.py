@@ -51,13 +51,20 @@ def truth_row(sample: Sample) -> list[Image]:
         pictures.append(np.where(lit[..., None], shown, 0).astype(np.uint8))
     depth = arrays["depth"]
     near, far = (depth[mask].min(), depth[mask].max()) if mask.any() else (0.0, 1.0)
-    pictures.append(np.repeat(np.where(mask, 255 - 225 * (depth - near) / max(far - near, 1e-6), 0)[..., None], 3, -1).astype(np.uint8))
+    pictures.append(
+        np.repeat(np.where(mask, 255 - 225 * (depth - near) / max(far - near, 1e-6), 0)[..., None], 3, -1).astype(
+            np.uint8
+        )
+    )
     steep = 255 * (1 - 1 / (1 + 0.5 * arrays["gradient"]))
     pictures.append(np.repeat(steep[..., None], 3, -1).astype(np.uint8))
     uv = np.concatenate([arrays["uv"] * 255, np.zeros((*mask.shape, 1))], -1)
     pictures.append(np.where(mask[..., None], uv, 0).astype(np.uint8))
     if "position_map" in arrays:
-        for image in (np.clip(arrays["position_map"] * 0.8 + 128, 0, 255), arrays["albedo_srgb"] * (0.3 + 0.7 * arrays["albedo_visible"][..., None])):
+        for image in (
+            np.clip(arrays["position_map"] * 0.8 + 128, 0, 255),
+            arrays["albedo_srgb"] * (0.3 + 0.7 * arrays["albedo_visible"][..., None]),
+        ):
             rows = (np.arange(size) * image.shape[0] // size).astype(int)
             pictures.append(image[rows][:, rows].astype(np.uint8))
     return pictures

@@ -56,6 +56,11 @@ def describe(counts: Mapping[str, Any]) -> list[str]:
         ]
         lines.append(f"{title:16s} " + "  ".join(parts))
     for name in ("sex", "hair", "beard", "glasses", "hat"):
-        lines.append(f"{name:16s} " + "  ".join(f"{key} {100 * value / heads:.0f} %" for key, value in counts[name].items()))
-    lines.append(f"{'besides':16s} " + "  ".join(f"{name} {100 * counts[name] / heads:.0f} %" for name in ("mask", "headphones", "occluded")))
+        lines.append(
+            f"{name:16s} " + "  ".join(f"{key} {100 * value / heads:.0f} %" for key, value in counts[name].items())
+        )
+    lines.append(
+        f"{'besides':16s} "
+        + "  ".join(f"{name} {100 * counts[name] / heads:.0f} %" for name in ("mask", "headphones", "occluded"))
+    )
     return lines

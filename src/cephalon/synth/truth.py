@@ -25,7 +25,9 @@ Float32 = NDArray[np.float32]
 
 POSITION_MAP_PX = 256
 _TOLERANCE_MM = 2.5
-_SRGB = np.round(255 * np.where((t := np.linspace(0, 1, 16384)) <= 0.0031308, 12.92 * t, 1.055 * t ** (1 / 2.4) - 0.055)).astype(np.uint8)
+_SRGB = np.round(
+    255 * np.where((t := np.linspace(0, 1, 16384)) <= 0.0031308, 12.92 * t, 1.055 * t ** (1 / 2.4) - 0.055)
+).astype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -103,7 +105,11 @@ def picture_maps(library: Library, scene: Scene, rendering: Rendering) -> Maps:
     count, n = solid_faces(model), len(model.mean)
     vertices = np.concatenate([h.vertices for h in heads]) if heads else np.zeros((0, 3))
     normals = np.concatenate([h.normals for h in heads]) if heads else np.zeros((0, 3))
-    faces = np.concatenate([model.faces[:count] + n * k for k in range(len(heads))]) if heads else np.zeros((0, 3), np.int32)
+    faces = (
+        np.concatenate([model.faces[:count] + n * k for k in range(len(heads))])
+        if heads
+        else np.zeros((0, 3), np.int32)
+    )
     raster = rasterise_mesh(vertices, faces, camera)
     covered = raster.covered
     seen = raster.face_index[covered]
@@ -163,12 +169,18 @@ def _middle(head: PosedHead) -> Float:
 def _unit_normals(raster: Raster, faces: NDArray[np.int32], normals: Float) -> Float32:
     picture = _spread(raster, faces, normals)
     square = (picture * picture) @ np.ones(3, np.float32)
-    return picture / np.sqrt(np.where(square > 0, square, 1))[..., None]
+    return (picture / np.sqrt(np.where(square > 0, square, 1))[..., None]).astype(np.float32)
 
 
 def _spread(raster: Raster, faces: NDArray[np.int32], attributes: Float) -> Float32:
     out = np.zeros((*raster.face_index.shape, attributes.shape[1]), dtype=np.float32)
-    spread_kernel(raster.face_index, raster.barycentric, np.ascontiguousarray(faces), np.ascontiguousarray(attributes, np.float64), out)
+    spread_kernel(
+        raster.face_index,
+        raster.barycentric,
+        np.ascontiguousarray(faces),
+        np.ascontiguousarray(attributes, np.float64),
+        out,
+    )
     return out
 
 
@@ -196,7 +208,9 @@ def head_maps(library: Library, scene: Scene, rendering: Rendering, number: int 
     step = albedo.shape[0] // POSITION_MAP_PX
     if step > 1:
         albedo = sum(albedo[a // step :: step, a % step :: step] for a in range(step * step)) / np.float32(step * step)
-    code = np.where(covered[..., None], _SRGB[(np.clip(albedo, 0, 1) * (len(_SRGB) - 1) + 0.5).astype(np.int32)], 0).astype(np.uint8)
+    code = np.where(
+        covered[..., None], _SRGB[(np.clip(albedo, 0, 1) * (len(_SRGB) - 1) + 0.5).astype(np.int32)], 0
+    ).astype(np.uint8)
     placed, visible = np.zeros((*covered.shape, 3), np.float32), np.zeros(covered.shape, np.float32)
     lens = np.array([scene.camera.focal_px, *scene.camera.principal_point])
     texels_kernel(
@@ -215,7 +229,9 @@ def _light_that_arrives(camera: Camera, rendering: Rendering, points: Float, nor
     return np.where(seen, rendering.transmitted[row, column], 0.0)
 
 
-def named_points(library: Library, scene: Scene, rendering: Rendering, number: int, maps: Maps) -> dict[str, NamedPoints]:
+def named_points(
+    library: Library, scene: Scene, rendering: Rendering, number: int, maps: Maps
+) -> dict[str, NamedPoints]:
     """Return every named point set of one head in the picture."""
     model, camera = library.model, scene.camera
     head = rendering.stage.heads[number]
@@ -229,7 +245,11 @@ def named_points(library: Library, scene: Scene, rendering: Rendering, number: i
     position = np.nan_to_num(camera.project(placed), nan=-1.0)
     return {
         name: NamedPoints(
-            position=position[rows], depth=placed[rows, 2], visible=weight[rows] > 0.5, bare=bare[rows], weight=weight[rows]
+            position=position[rows],
+            depth=placed[rows, 2],
+            visible=weight[rows] > 0.5,
+            bare=bare[rows],
+            weight=weight[rows],
         )
         for name, rows in slices.items()
     }

@@ -19,7 +19,9 @@ NECK_AXIS = np.array([0.0, 0.0, -36.0])
 FACE_AXIS = np.array([0.0, 0.0, 10.0])
 
 
-def _unwrapped(model: HeadModel, centre: Float, *, sphere: bool, region: str) -> tuple[NDArray[np.int32], NDArray[np.float32], Callable[[Float], Float]]:
+def _unwrapped(
+    model: HeadModel, centre: Float, *, sphere: bool, region: str
+) -> tuple[NDArray[np.int32], NDArray[np.float32], Callable[[Float], Float]]:
     """Picture of the skin by azimuth and height (or elevation) around a centre: faces, weights, and height -> row."""
     part = model.parts["skin"]
     keep = np.flatnonzero(
@@ -100,9 +102,13 @@ def grid(model: HeadModel, name: str) -> tuple[SurfacePoints, int, int, Float]:
         return _grid(model, "neck", azimuth, upper, lower, 7)
     if name.startswith("hat "):
         # elevations (deg) of the brim by azimuth: front, side, back
-        a, b, c = {"beanie": (30, 4, -18), "cap": (30, 12, 0), "brim": (30, 14, 4), "hood": (35, -25, -50), "scarf": (38, -38, -62)}[
-            name.split()[1]
-        ]
+        a, b, c = {
+            "beanie": (30, 4, -18),
+            "cap": (30, 12, 0),
+            "brim": (30, 14, 4),
+            "hood": (35, -25, -50),
+            "scarf": (38, -38, -62),
+        }[name.split()[1]]
         lower = np.deg2rad(np.interp(np.abs(np.rad2deg(azimuth)), [0, 35, 90, 180], [a, a - 2, b, c]))
         return _grid(model, "skull", azimuth, np.full(columns, np.deg2rad(88.0)), lower, 10)
     if name == "mask":
@@ -115,7 +121,9 @@ def grid(model: HeadModel, name: str) -> tuple[SurfacePoints, int, int, Float]:
     raise KeyError(name)
 
 
-def _grid(model: HeadModel, kind: str, azimuth: Float, upper: Float, lower: Float, rows: int) -> tuple[SurfacePoints, int, int, Float]:
+def _grid(
+    model: HeadModel, kind: str, azimuth: Float, upper: Float, lower: Float, rows: int
+) -> tuple[SurfacePoints, int, int, Float]:
     t = np.linspace(0, 1, rows)[:, None]
     height = upper * (1 - t) + lower * t
     return around(model, kind, np.broadcast_to(azimuth, height.shape), height), rows, len(azimuth), azimuth
