@@ -20,7 +20,8 @@ Array = Any
 )
 def shade_kernel(
     solid_face: Array, solid_weights: Array, solid_depth: Array, faces: Array, corner_uv: Array, face_material: Array, attributes: Array,
-    materials: Array, texels: Array, texel_label: Array, texture_info: Array, lamps: Array, shadow_maps_from_camera: Array, shadow_maps: Array,
+    materials: Array, texels: Array, texel_label: Array, texture_info: Array, lamps: Array,
+    shadow_maps_from_camera: Array, shadow_maps: Array,
     world_from_camera: Array,
     mirror: Array, glossy: Array, camera: Array, layer_count: Array, layer_face: Array, layer_weights: Array, layer_faces: Array,
     layer_material: Array, layer_attributes: Array, layer_depth: Array, image: Array, label: Array, transmitted: Array,
