@@ -87,7 +87,7 @@ def shade_kernel(
                 nz = w0 * attributes[i, 2] + w1 * attributes[j, 2] + w2 * attributes[k, 2]
                 scale = 1.0 / max(math.sqrt(nx * nx + ny * ny + nz * nz), 1e-9)
                 facing = nx * view_x + ny * view_y + nz * view_z
-                if facing < 0.0 and materials[m, 6] == 0.0:
+                if facing < 0.0 and materials[m, 10] == 0.0:  # of heads, the inside is never seen
                     scale = -scale
                 nx, ny, nz = nx * scale, ny * scale, nz * scale
                 facing = nx * view_x + ny * view_y + nz * view_z
