@@ -220,8 +220,9 @@ def layers_kernel(
                 tx, ty = (u - math.floor(u)) * tw - 0.5, (1.0 - (v - math.floor(v))) * th - 0.5
                 c0, r0 = math.floor(tx), math.floor(ty)
                 fx, fy = tx - c0, ty - r0
-                c1, r1 = (c0 + 1) % tw, (r0 + 1) % th
-                c0, r0 = c0 % tw, r0 % th
+                c1, r1 = c0 + 1, r0 + 1
+                c1, r1 = c1 if c1 < tw else 0, r1 if r1 < th else 0
+                c0, r0 = c0 if c0 >= 0 else tw - 1, r0 if r0 >= 0 else th - 1
                 p00, p01 = start + 2 * (r0 * tw + c0), start + 2 * (r0 * tw + c1)
                 p10, p11 = start + 2 * (r1 * tw + c0), start + 2 * (r1 * tw + c1)
                 alpha = (texels[p00 + 1] * (1 - fx) + texels[p01 + 1] * fx) * (1 - fy) + (
@@ -277,6 +278,12 @@ def majority_kernel(label: Array, side: Array, out: Array) -> None:
     for row in range(out.shape[0]):
         for column in range(out.shape[1]):
             best, most = label[row * s, column * s], 0
+            same = True
+            for a in range(1, s * s):
+                same = same and label[row * s + a // s, column * s + a % s] == best
+            if same:
+                out[row, column] = best
+                continue
             for a in range(s * s):
                 kind = label[row * s + a // s, column * s + a % s]
                 votes = 0

@@ -102,8 +102,9 @@ def shade_kernel(
                     tx, ty = (u - math.floor(u)) * tw - 0.5, (1.0 - (v - math.floor(v))) * th - 0.5
                     c0, r0 = math.floor(tx), math.floor(ty)
                     fx, fy = tx - c0, ty - r0
-                    c1, r1 = (c0 + 1) % tw, (r0 + 1) % th
-                    c0, r0 = c0 % tw, r0 % th
+                    c1, r1 = c0 + 1, r0 + 1
+                    c1, r1 = c1 if c1 < tw else 0, r1 if r1 < th else 0
+                    c0, r0 = c0 if c0 >= 0 else tw - 1, r0 if r0 >= 0 else th - 1
                     p00, p01 = start + 4 * (r0 * tw + c0), start + 4 * (r0 * tw + c1)
                     p10, p11 = start + 4 * (r1 * tw + c0), start + 4 * (r1 * tw + c1)
                     painted = texel_label[start // 4 + (r1 if fy > 0.5 else r0) * tw + (c1 if fx > 0.5 else c0)]
@@ -292,6 +293,8 @@ def skin_kernel(
     lip_tone = values[28]
     for r in range(size):
         for c in range(size):
+            if bare[r, c] == 255:
+                continue  # no skin here, nor near
             lips, cheeks, nose, ears = masks[r, c, 0], masks[r, c, 1], masks[r, c, 2], masks[r, c, 3]
             scalp = masks[r, c, 6]
             cavity, lid = masks[r, c, 13], masks[r, c, 14]

@@ -39,7 +39,7 @@ class SkinMaps:
     masks : (s, s, m) float32 in [0, 1], in the order of `MASKS`.
     noise : (s, s, 6) float32 of mean 0 and deviation 1, in the order of `NOISE`.
     brows : (b, s, s) float32 opacity.
-    labels : (s, s) uint8 class of the bare skin.
+    labels : (s, s) uint8 class of the bare skin, 255 beyond four texels from the chart.
     """
 
     chart: Raster
@@ -77,7 +77,7 @@ def make_skin_maps(
         masks=_filled(np.stack([masks[name] for name in MASKS], axis=-1).astype(np.float32), chart.covered),
         noise=noise,
         brows=np.stack(brows).astype(np.float32),
-        labels=_labels(region),
+        labels=np.where(distance_transform_edt(~chart.covered) > 4, 255, _labels(region)).astype(np.uint8),
     )
 
 

@@ -58,7 +58,7 @@ def paint_skin(maps: SkinMaps, person: Person) -> tuple[Float32, NDArray[np.uint
         dtype=np.float32,
     )  # fmt: skip
     albedo = np.zeros((*brow.shape, 4), dtype=np.float32)
-    labels = np.zeros(brow.shape, dtype=np.uint8)
+    labels = maps.labels.copy()
     classes = np.array([LABELS["brows"], LABELS["beard"], LABELS["hair"]], dtype=np.uint8)
     skin_kernel(
         first, second, float(skin.mix), maps.masks, maps.noise, brow, values, maps.labels, classes, albedo, labels

@@ -86,13 +86,13 @@ def render(library: Library, scene: Scene, *, supersample: int, texture: int) ->
         panorama.mirror, panorama.glossy, np.array([fine.focal_px, *fine.principal_point]), layers.count, layers.face_index, layers.weights,
         soft.faces, soft.face_material, soft.attributes, layers.depth, image, label, passed,
     )  # fmt: skip
-    exposure = scene.sensor.exposure * _exposure(stage, image, label)
-    behind = background(library, scene, height, width, exposure)
-    open_share = (passed * (solid.face_index < 0))[..., None]
-    linear = np.minimum(image * np.float32(exposure), 30.0) + open_share * behind
+    exposure = scene.sensor.exposure * _exposure(stage, image[::2, ::2], label[::2, ::2])
     s = supersample
+    behind = background(library, scene, height // s, width // s, exposure)
+    open_share = _pooled(np.where(solid.face_index < 0, passed, np.float32(0)), s)
+    linear = _pooled(np.minimum(image * np.float32(exposure), 30.0), s) + open_share[..., None] * behind
     return Rendering(
-        linear=_pooled(linear, s),
+        linear=linear,
         label=_majority(label, s),
         transmitted=_pooled(passed, s),
         solid_depth=solid.depth,
