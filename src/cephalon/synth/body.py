@@ -66,8 +66,17 @@ def torso(
         ring = low * (1 - s) + shoulder * s
         ring[:, 1] += 15 * np.sin(np.pi * s) * (0.3 + np.abs(sine))
         rings.append(ring)
-    for step, (fall, grow) in enumerate(((14, 1.06), (40, 1.11), (80, 1.13), (130, 1.12), (200, 1.1), (300, 1.08))):
-        del step
+    # down to the hips, so that nobody in a group floats
+    for fall, grow in (
+        (14, 1.06),
+        (40, 1.11),
+        (80, 1.13),
+        (130, 1.12),
+        (200, 1.1),
+        (300, 1.05),
+        (520, 0.95),
+        (900, 0.9),
+    ):
         ring = shoulder * [grow, 1, 1] + [0, -fall, 0]
         ring[:, 2] = middle_z + (shoulder[:, 2] - middle_z) * (1 + 0.25 * min(1.0, fall / 120))
         rings.append(ring)

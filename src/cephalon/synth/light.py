@@ -203,15 +203,15 @@ def transfer_vectors(
     Parameters
     ----------
     vertices, faces : the mesh, mm.
-    blockers : vertices and faces of what else stands in the light.
+    blockers : vertices and faces of what else stands in the light; what lies outside the mesh's outline shades nothing.
     """
     normals = vertex_normals(vertices, faces)
     everything, all_faces = vertices, faces
     if blockers is not None:
         everything = np.concatenate([vertices, blockers[0]])
         all_faces = np.concatenate([faces, blockers[1] + len(vertices)]).astype(np.int32)
-    centre = (everything.max(0) + everything.min(0)) / 2
-    reach = float(np.linalg.norm(everything - centre, axis=1).max())
+    centre = (vertices.max(0) + vertices.min(0)) / 2
+    reach = float(np.linalg.norm(vertices - centre, axis=1).max())
     distance = 60 * reach
     camera = Camera(width=pixels, height=pixels, focal_px=0.49 * pixels / reach * distance)
     directions = fibonacci_sphere(count)

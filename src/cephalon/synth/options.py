@@ -218,6 +218,12 @@ def family_options(family: str, size: int = 256) -> SampleOptions:
         return SampleOptions(
             family=family,
             size=size,
-            camera=CameraOptions(distance_mm=(900.0, 5000.0), head_share=(0.12, 0.45), shift=0.5),
+            camera=CameraOptions(
+                distance_mm=(900.0, 5000.0),
+                head_share=(0.12, 0.45),
+                shift=0.5,
+                pitch_deg=(7.0, 25.0),
+                roll_deg=(5.0, 25.0),
+            ),
         )
     return SampleOptions(family=family, size=size)

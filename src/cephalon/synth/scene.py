@@ -334,10 +334,8 @@ def _group(library: Library, options: SampleOptions, rng: np.random.Generator) -
         depth = distance * float(rng.uniform(0.85, 1.8))
         pixel = rng.uniform(0.08, 0.92, 2) * size * [1.0, 0.8]
         reach = focal * HEAD_HEIGHT_MM / depth
-        spot = np.array([pixel[0], pixel[1], reach])
-        if reach < options.camera.least_head_px or any(
-            np.hypot(*(spot[:2] - other[:2])) < 0.55 * (reach + other[2]) for other in taken
-        ):
+        spot = np.array([pixel[0], pixel[1], reach, depth])
+        if reach < options.camera.least_head_px or any(_in_the_way(spot, other) for other in taken):
             continue
         taken.append(spot)
         point = np.array([(pixel[0] - size / 2) / focal, (pixel[1] - size / 2) / focal, 1.0]) * depth
@@ -351,6 +349,14 @@ def _group(library: Library, options: SampleOptions, rng: np.random.Generator) -
         rotation = pose_rotation(*_angles(options, rng))
         actors.append(_actor(library, options, person, expression, rotation, point, rng))
     return _scene(camera, tuple(actors), setting)
+
+
+def _in_the_way(one: Float, other: Float) -> bool:
+    """Tell whether of two people (x px, y px, head height px, depth mm) one covers the other's head with head or shoulders."""
+    if np.hypot(*(one[:2] - other[:2])) < 0.55 * (one[2] + other[2]):
+        return True
+    near, far = (one, other) if one[3] < other[3] else (other, one)
+    return bool(abs(near[0] - far[0]) < near[2] + 0.4 * far[2] and far[1] > near[1] - 0.2 * near[2])
 
 
 def _sequence(
