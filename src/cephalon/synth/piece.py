@@ -71,6 +71,13 @@ class Piece:
     rides: bool = False
 
 
+def cross(a: Float, b: Float) -> Float:
+    """Return cross products of vectors (..., 3); `numpy.cross` costs a multiple on small arrays."""
+    ax, ay, az = a[..., 0], a[..., 1], a[..., 2]
+    bx, by, bz = b[..., 0], b[..., 1], b[..., 2]
+    return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
+
+
 def grid_faces(rows: int, columns: int, *, closed: bool = False) -> NDArray[np.int32]:
     """Return triangles (t, 3) of a grid of vertices (rows x columns, row by row); `closed` joins the last column to the first."""
     last = columns if closed else columns - 1
@@ -100,9 +107,9 @@ def tube(
     along = following - before
     along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
     up = np.where(np.abs(along[:, 1:2]) < 0.9, np.array([0.0, 1.0, 0.0]), np.array([1.0, 0.0, 0.0]))
-    side = np.cross(along, up)
+    side = cross(along, up)
     side /= np.linalg.norm(side, axis=1, keepdims=True)
-    other = np.cross(along, side)
+    other = cross(along, side)
     angle = np.arange(sides) / sides * 2 * np.pi
     ring = np.cos(angle)[None, :, None] * side[:, None] + np.sin(angle)[None, :, None] * other[:, None]
     width = np.broadcast_to(np.asarray(radius, dtype=np.float64), len(path))

@@ -74,7 +74,7 @@ def render(library: Library, scene: Scene, *, supersample: int, texture: int) ->
     fine = scene.camera.scaled(float(supersample))
     solid = rasterise_mesh(stage.solids.vertices, stage.solids.faces, fine)
     layers = collect_layers(stage, fine, solid.depth)
-    rows, matrices, maps = _shadows(stage, lamps)
+    rows, matrices, maps = _shadows(stage, lamps, scene.camera.width)
     height, width = solid.depth.shape
     image = np.zeros((height, width, 3), dtype=np.float32)
     label = np.zeros((height, width), dtype=np.uint8)
@@ -185,8 +185,11 @@ def _key_light(harmonics: Float) -> tuple[Lamp, Float] | None:
     return _lamp(direction, rgb, 14.0), harmonics - np.pi * basis[:, None] * rgb
 
 
-def _shadows(stage: Stage, lamps: list[Lamp]) -> tuple[Float, Float, Float32]:
-    """Render an orthographic depth picture for each lamp: kernel rows (l, 8), matrices (l, 3, 4), pictures (l, s, s)."""
+def _shadows(stage: Stage, lamps: list[Lamp], width: int) -> tuple[Float, Float, Float32]:
+    """Render an orthographic depth picture for each lamp: kernel rows (l, 8), matrices (l, 3, 4), pictures (l, s, s).
+
+    Small pictures (of `width` px) make do with coarser shadows.
+    """
     count = len(lamps)
     rows, matrices = np.zeros((count, 8)), np.zeros((count, 3, 4))
     heads = (
@@ -197,7 +200,8 @@ def _shadows(stage: Stage, lamps: list[Lamp]) -> tuple[Float, Float, Float32]:
     everything = np.concatenate([stage.solids.vertices, stage.layers.vertices])
     low, high = heads.min(0) - 40, heads.max(0) + 40
     centre, reach = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
-    side = int(np.clip(_SHADOW_PX * reach / 260.0, _SHADOW_PX, 640))
+    least = min(_SHADOW_PX, 2 * _SHADOW_PX * width // 300)
+    side = int(np.clip(least * reach / 260.0, least, 640))
     maps = np.full((count, side, side), np.inf, dtype=np.float32)
     faces = np.ascontiguousarray(
         np.concatenate([stage.solids.faces, stage.layers.faces + len(stage.solids.vertices)])

@@ -11,7 +11,7 @@ from cephalon.geometry import SurfacePoints
 from cephalon.head import HeadModel
 from cephalon.synth.maps import scalp_weight
 from cephalon.synth.person import Hair
-from cephalon.synth.piece import Material, Piece
+from cephalon.synth.piece import Material, Piece, cross
 from cephalon.synth.wrap import SKULL_CENTRE, around
 
 Float = NDArray[np.float64]
@@ -72,7 +72,7 @@ def _roots(model: HeadModel) -> tuple[NDArray[np.intp], Float]:
     weight = _full_scalp(model)
     faces = model.faces[model.parts["skin"].faces]
     a, b, c = (model.mean[faces[:, k]] for k in range(3))
-    area = np.linalg.norm(np.cross(b - a, c - a), axis=1) * (weight[faces].min(1) > 0.35)
+    area = np.linalg.norm(cross(b - a, c - a), axis=1) * (weight[faces].min(1) > 0.35)
     chosen = np.flatnonzero(area > 0)
     return chosen, np.cumsum(area[chosen]) / area[chosen].sum()
 
@@ -148,7 +148,7 @@ def cards(model: HeadModel, neutral: Float, hair: Hair, detail: float, *, tied: 
             pull = (target - point) * 0.012
         tangent = point - path[-1]
         tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-6)
-        across = np.cross(tangent, way)
+        across = cross(tangent, way)
         curl = hair.curl * 0.7 * np.sin(phase + speed * (k + 1) * step)
         direction = 0.75 * tangent + 0.25 * direction + pull + across * curl[:, None] + rng.normal(0, 0.05, (count, 3))
         if not (tied or short):
@@ -185,7 +185,7 @@ def _ribbons(curve: Float, hair: Hair, rng: np.random.Generator, *, width: float
     along /= np.maximum(np.linalg.norm(along, axis=2, keepdims=True), 1e-6)
     out = curve - (SKULL_CENTRE - np.array([0.0, 40.0, 0.0]))
     out /= np.linalg.norm(out, axis=2, keepdims=True)
-    across = np.cross(along, out)
+    across = cross(along, out)
     across /= np.maximum(np.linalg.norm(across, axis=2, keepdims=True), 1e-6)
     turn = rng.normal(0, 0.35, (count, 1, 1))
     across = across * np.cos(turn) + out * np.sin(turn)
