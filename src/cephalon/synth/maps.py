@@ -77,7 +77,7 @@ def make_skin_maps(
         masks=_filled(np.stack([masks[name] for name in MASKS], axis=-1).astype(np.float32), chart.covered),
         noise=noise,
         brows=np.stack(brows).astype(np.float32),
-        labels=np.where(distance_transform_edt(~chart.covered) > 4, 255, _labels(region)).astype(np.uint8),
+        labels=np.where(np.asarray(distance_transform_edt(~chart.covered)) > 4, 255, _labels(region)).astype(np.uint8),
     )
 
 

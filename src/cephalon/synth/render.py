@@ -92,7 +92,7 @@ def render(library: Library, scene: Scene, *, supersample: int, texture: int) ->
     open_share = _pooled(np.where(solid.face_index < 0, passed, np.float32(0)), s)
     linear = _pooled(np.minimum(image * np.float32(exposure), 30.0), s) + open_share[..., None] * behind
     return Rendering(
-        linear=linear,
+        linear=linear.astype(np.float32),
         label=_majority(label, s),
         transmitted=_pooled(passed, s),
         solid_depth=solid.depth,
