@@ -159,6 +159,29 @@ def _parser() -> argparse.ArgumentParser:
     convert.add_argument("--force", action="store_true", help="write over a file that is there")
     convert.set_defaults(run=_convert)
 
+    synth = commands.add_parser("synth", help="synthetic people: pictures with exact truth, as WebDataset shards")
+    synth.add_argument("-n", "--count", type=int, default=1000, metavar="N", help="how many samples (default 1000)")
+    synth.add_argument("-S", "--size", type=int, default=256, metavar="PX", help="side of the pictures (default 256)")
+    synth.add_argument("--seed", type=int, default=0, help="another seed, other people (default 0)")
+    synth.add_argument("--family", choices=["portrait", "triple", "sequence", "group"], default="portrait")
+    synth.add_argument("--options", type=Path, metavar="JSON", help="ranges to draw from; see docs/synth.md")
+    synth.add_argument(
+        "--data", type=Path, metavar="DIR", help="skins, hair and light (default: CEPHALON_SYNTH_DATA, or made up)"
+    )
+    synth.add_argument("--workers", type=int, default=None, metavar="W", help="processes (default: one per core)")
+    synth.add_argument("--on", choices=["processes", "ray"], default="processes", help="where the work is done")
+    synth.add_argument(
+        "--sheet", action="store_true", help="also write sheet.png and truth.png: a look at the first samples"
+    )
+    synth.add_argument(
+        "--open-benchmark", action="store_true", help="write the open benchmark of N people instead of shards"
+    )
+    synth.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="folder to write")
+    synth.add_argument(
+        "--force", action="store_true", help="with --open-benchmark: write even if the folder holds other things"
+    )
+    synth.set_defaults(run=_synth)
+
     info = commands.add_parser("info", help="what a file holds: photo, GLB, OBJ, landmarks, head model, fit.json")
     info.add_argument("file", type=Path)
     info.add_argument("--json", action="store_true")
@@ -340,6 +363,12 @@ def _convert(options: argparse.Namespace) -> int:
         _out(f"{name}: median {distance['median_mm']:.2f} mm, 95 % within {distance['percentile95_mm']:.2f} mm")
     _out(f"wrote {options.output}")
     return 0
+
+
+def _synth(options: argparse.Namespace) -> int:
+    from cephalon.synth.command import run
+
+    return run(options, out=_out)
 
 
 def _weights(pairs: Sequence[str]) -> dict[str, float]:

@@ -11,6 +11,7 @@ from scipy import sparse
 
 from cephalon.core import InputError
 from cephalon.geometry import Mesh, triangulate, vertex_normals
+from cephalon.head.correctives import Correctives
 from cephalon.head.foreign.closest import Surface
 from cephalon.head.foreign.correspond import (
     EYES,
@@ -104,6 +105,8 @@ def adopt(source: ForeignHead, template: HeadModel) -> HeadModel:
     k, n = len(identity), len(vertices)
     identity, expression = flat[:k].reshape(k, n, 3), flat[k:].reshape(-1, n, 3)
     rows, columns, values = joints["weights"]
+    joint_mean = np.zeros((len(joints["names"]), 3))
+    np.add.at(joint_mean, rows, values[:, None] * vertices[columns])
     basis = np.zeros((len(joints["names"]), k, 3))
     np.add.at(basis, rows, values[:, None, None] * identity[:, columns].transpose(1, 0, 2))
     return HeadModel(
@@ -120,6 +123,7 @@ def adopt(source: ForeignHead, template: HeadModel) -> HeadModel:
         joint_parents=joints["parents"],
         joint_weights=(rows, columns, values),
         skinning_weights=joints["skinning"],
+        correctives=Correctives.none(),
         link=LinearLink(names=(), mean=np.zeros(0), covariance=np.zeros((0, 0)), cross=np.zeros((k, 0))),
         meta={
             "name": source.kind,
@@ -138,7 +142,10 @@ def adopt(source: ForeignHead, template: HeadModel) -> HeadModel:
         },
         sha256=source.sha256,
         _flat=flat,
+        _joint_mean=joint_mean,
         _joint_basis=np.ascontiguousarray(basis.transpose(1, 0, 2)),
+        _lid_shapes=(),
+        _lid_travel=(),
     )
 
 

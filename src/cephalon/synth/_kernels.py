@@ -1,0 +1,369 @@
+"""Compiled inner loops of the renderer. Arrays come prepared by `render`; shapes: n vertices, t triangles, h x w samples.
+
+Vertex attributes (n, 12) float32: normal (0-2), surrounding light / pi (3-5), its share that arrives (6), opacity (7), strand
+direction (8-10), 1 on heads (11).
+Material rows (m, 12) float32: rgb (0-2), roughness (3), specular (4), texture number or -1 (5),
+softness (6), alpha (7), kind (8: 0 solid, 1 hair, 2 lens), label (9), gloss from the texture's alpha (10), casts a
+shadow (11). Lamps (l, 8)
+float64: unit direction towards the lamp in camera axes (0-2), rgb irradiance / pi (3-5), softness in texels (6), bias mm (7).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from cephalon.geometry.jit import kernel
+
+Array = Any
+
+
+def _types(types: Any) -> dict[str, Any]:
+    def readonly(dtype: Any, ndim: int) -> Any:
+        return types.Array(dtype, ndim, "C", readonly=True)
+
+    return {
+        "f8": types.float64, "d1": readonly(types.float64, 1), "d2": readonly(types.float64, 2), "d3": readonly(types.float64, 3),
+        "s1": readonly(types.float32, 1), "s2": readonly(types.float32, 2),
+        "s3": readonly(types.float32, 3), "s4": readonly(types.float32, 4),
+        "i2": readonly(types.int32, 2), "i3": readonly(types.int32, 3), "i1": readonly(types.int32, 1),
+        "l1": readonly(types.int64, 1), "l2": readonly(types.int64, 2),
+        "u1": readonly(types.uint8, 1), "u2": readonly(types.uint8, 2),
+        "D2": types.Array(types.float64, 2, "C"), "S1": types.Array(types.float32, 1, "C"), "S2": types.Array(types.float32, 2, "C"),
+        "S3": types.Array(types.float32, 3, "C"), "S4": types.Array(types.float32, 4, "C"), "I3": types.Array(types.int32, 3, "C"),
+        "U2": types.Array(types.uint8, 2, "C"),
+    }  # fmt: skip
+
+
+def signature(names: str) -> Any:
+    def build(types: Any) -> Any:
+        table = _types(types)
+        return types.void(*[table[name] for name in names.split()])
+
+    return build
+
+
+@kernel(signature("d2 i2 D2"), label="renderer", seconds=20)
+def normals_kernel(vertices: Array, faces: Array, normals: Array) -> None:
+    """Fill unit vertex normals (n, 3), given as zeros: face normals weighted by the corner's angle."""
+    for f in range(faces.shape[0]):
+        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+        ux, uy, uz = vertices[j, 0] - vertices[i, 0], vertices[j, 1] - vertices[i, 1], vertices[j, 2] - vertices[i, 2]
+        vx, vy, vz = vertices[k, 0] - vertices[i, 0], vertices[k, 1] - vertices[i, 1], vertices[k, 2] - vertices[i, 2]
+        wx, wy, wz = vx - ux, vy - uy, vz - uz
+        cx, cy, cz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+        area = math.sqrt(cx * cx + cy * cy + cz * cz)
+        if not area > 0.0:
+            continue
+        at_i = math.atan2(area, ux * vx + uy * vy + uz * vz)
+        at_j = math.atan2(area, -(ux * wx + uy * wy + uz * wz))
+        at_k = math.pi - at_i - at_j
+        for vertex, angle in ((i, at_i), (j, at_j), (k, at_k)):
+            scale = angle / area
+            normals[vertex, 0] += scale * cx
+            normals[vertex, 1] += scale * cy
+            normals[vertex, 2] += scale * cz
+    for v in range(normals.shape[0]):
+        length = math.sqrt(normals[v, 0] ** 2 + normals[v, 1] ** 2 + normals[v, 2] ** 2)
+        if length > 0.0:
+            for c in range(3):
+                normals[v, c] /= length
+
+
+@kernel(signature("d2 i2 s2 i1 s1 s1 s1 l2 S2"), label="renderer", seconds=20)
+def shadow_kernel(
+    points: Array, faces: Array, corner_uv: Array, face_texture: Array, face_alpha: Array, opacity: Array, texels: Array,
+    texture_info: Array, depth: Array,
+) -> None:  # fmt: skip
+    """Fill an orthographic depth picture (given as infinity) from points (n, 3) in texels and mm.
+
+    Layers (face_texture >= 0) block where their alpha exceeds 0.45.
+    """
+    height, width = depth.shape
+
+    def span(
+        d0: float, r0: float, d1: float, r1: float, d2: float, r2: float, low: float, high: float
+    ) -> tuple[int, int]:
+        # First and last column of a row where all three weights d x + r can be 0 or more, with a margin.
+        if d0 > 0.0:
+            low = max(low, -r0 / d0)
+        elif d0 < 0.0:
+            high = min(high, -r0 / d0)
+        if d1 > 0.0:
+            low = max(low, -r1 / d1)
+        elif d1 < 0.0:
+            high = min(high, -r1 / d1)
+        if d2 > 0.0:
+            low = max(low, -r2 / d2)
+        elif d2 < 0.0:
+            high = min(high, -r2 / d2)
+        return math.ceil(low - 0.501), math.floor(high - 0.499)
+
+    for f in range(faces.shape[0]):
+        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+        ax, ay, bx, by, cx, cy = points[i, 0], points[i, 1], points[j, 0], points[j, 1], points[k, 0], points[k, 1]
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        if not (area < 0.0 or area > 0.0):
+            continue
+        x0, x1 = math.ceil(max(min(ax, bx, cx), 0.0) - 0.5), math.floor(min(max(ax, bx, cx), float(width)) - 0.5)
+        y0, y1 = math.ceil(max(min(ay, by, cy), 0.0) - 0.5), math.floor(min(max(ay, by, cy), float(height)) - 0.5)
+        inverse = 1.0 / area
+        texture = face_texture[f]
+        if texture >= 0 and face_alpha[f] < 0.45:
+            continue
+        # weights as functions of x along a row: w = d x + r
+        d0, d1 = (by - cy) * inverse, (cy - ay) * inverse
+        d2 = -d0 - d1
+        for row in range(y0, y1 + 1):
+            py = row + 0.5
+            r0 = (bx * (cy - py) - cx * (by - py)) * inverse
+            r1 = (cx * (ay - py) - ax * (cy - py)) * inverse
+            first, last = span(d0, r0, d1, r1, d2, 1.0 - r0 - r1, x0 + 0.5, x1 + 0.5)
+            for column in range(first, last + 1):
+                px = column + 0.5
+                w0 = d0 * px + r0
+                w1 = d1 * px + r1
+                w2 = 1.0 - w0 - w1
+                if w0 < 0.0 or w1 < 0.0 or w2 < 0.0:
+                    continue
+                z = np.float32(w0 * points[i, 2] + w1 * points[j, 2] + w2 * points[k, 2])
+                if z >= depth[row, column]:
+                    continue
+                if texture >= 0:
+                    th, tw = texture_info[texture, 1], texture_info[texture, 2]
+                    u = w0 * corner_uv[f, 0] + w1 * corner_uv[f, 2] + w2 * corner_uv[f, 4]
+                    v = w0 * corner_uv[f, 1] + w1 * corner_uv[f, 3] + w2 * corner_uv[f, 5]
+                    tx, ty = int((u - math.floor(u)) * tw), int((1.0 - (v - math.floor(v))) * th)
+                    tx, ty = min(tx, tw - 1), min(ty, th - 1)
+                    alpha = texels[texture_info[texture, 0] + 2 * (ty * tw + tx) + 1] * face_alpha[f]
+                    alpha *= w0 * opacity[i] + w1 * opacity[j] + w2 * opacity[k]
+                    if alpha < 0.45:
+                        continue
+                depth[row, column] = z
+
+
+@kernel(signature("d1 d1 d1 i2 s2 i1 s1 s1 s1 l2 S2 U2 S3 I3 S4"), label="renderer", seconds=20)
+def layers_kernel(
+    x: Array, y: Array, inverse_depth: Array, faces: Array, corner_uv: Array, face_texture: Array, face_alpha: Array, opacity: Array,
+    texels: Array, texture_info: Array, limit: Array, count: Array, depth: Array, face_index: Array, weights: Array,
+) -> None:  # fmt: skip
+    """Collect for each sample the nearest see-through surfaces before the solid one, nearest first.
+
+    `count` (h, w) is given as zeros; `depth` (h, w, K), `face_index` (h, w, K) and `weights` (h, w, K, 4) = (two
+    perspective-correct weights, alpha, brightness) are filled up to `count`. Of more than K the farthest are lost. A surface of
+    alpha 0.94 and more counts as opaque: what lies behind it is not collected, whatever the order of the faces. `limit` (h, w) is
+    given as the depth of solids, and lowered.
+    """
+    height, width = count.shape
+    most = depth.shape[2]
+
+    def span(
+        d0: float, r0: float, d1: float, r1: float, d2: float, r2: float, low: float, high: float
+    ) -> tuple[int, int]:
+        # First and last column of a row where all three weights d x + r can be 0 or more, with a margin.
+        if d0 > 0.0:
+            low = max(low, -r0 / d0)
+        elif d0 < 0.0:
+            high = min(high, -r0 / d0)
+        if d1 > 0.0:
+            low = max(low, -r1 / d1)
+        elif d1 < 0.0:
+            high = min(high, -r1 / d1)
+        if d2 > 0.0:
+            low = max(low, -r2 / d2)
+        elif d2 < 0.0:
+            high = min(high, -r2 / d2)
+        return math.ceil(low - 0.501), math.floor(high - 0.499)
+
+    for f in range(faces.shape[0]):
+        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+        ax, ay, bx, by, cx, cy = x[i], y[i], x[j], y[j], x[k], y[k]
+        area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
+        if not (area < 0.0 or area > 0.0):
+            continue
+        if not (
+            max(ax, bx, cx) > 0.0 and max(ay, by, cy) > 0.0 and min(ax, bx, cx) < width and min(ay, by, cy) < height
+        ):
+            continue
+        x0, x1 = math.ceil(max(min(ax, bx, cx), 0.0) - 0.5), math.floor(min(max(ax, bx, cx), float(width)) - 0.5)
+        y0, y1 = math.ceil(max(min(ay, by, cy), 0.0) - 0.5), math.floor(min(max(ay, by, cy), float(height)) - 0.5)
+        inverse = 1.0 / area
+        q0, q1, q2 = inverse_depth[i], inverse_depth[j], inverse_depth[k]
+        texture = face_texture[f]
+        start, th, tw = texture_info[texture, 0], texture_info[texture, 1], texture_info[texture, 2]
+        d0, d1 = (by - cy) * inverse, (cy - ay) * inverse
+        d2 = -d0 - d1
+        for row in range(y0, y1 + 1):
+            py = row + 0.5
+            s0 = (bx * (cy - py) - cx * (by - py)) * inverse
+            s1 = (cx * (ay - py) - ax * (cy - py)) * inverse
+            first, last = span(d0, s0, d1, s1, d2, 1.0 - s0 - s1, x0 + 0.5, x1 + 0.5)
+            for column in range(first, last + 1):
+                px = column + 0.5
+                w0 = d0 * px + s0
+                w1 = d1 * px + s1
+                w2 = 1.0 - w0 - w1
+                if w0 < 0.0 or w1 < 0.0 or w2 < 0.0:
+                    continue
+                w0, w1, w2 = w0 * q0, w1 * q1, w2 * q2
+                z = 1.0 / (w0 + w1 + w2)
+                if z >= limit[row, column]:
+                    continue
+                filled = count[row, column]
+                if filled == most and z >= depth[row, column, most - 1]:
+                    continue
+                w0, w1, w2 = w0 * z, w1 * z, w2 * z
+                u = w0 * corner_uv[f, 0] + w1 * corner_uv[f, 2] + w2 * corner_uv[f, 4]
+                v = w0 * corner_uv[f, 1] + w1 * corner_uv[f, 3] + w2 * corner_uv[f, 5]
+                tx, ty = (u - math.floor(u)) * tw - 0.5, (1.0 - (v - math.floor(v))) * th - 0.5
+                c0, r0 = math.floor(tx), math.floor(ty)
+                fx, fy = tx - c0, ty - r0
+                c1, r1 = c0 + 1, r0 + 1
+                c1, r1 = c1 if c1 < tw else 0, r1 if r1 < th else 0
+                c0, r0 = c0 if c0 >= 0 else tw - 1, r0 if r0 >= 0 else th - 1
+                p00, p01 = start + 2 * (r0 * tw + c0), start + 2 * (r0 * tw + c1)
+                p10, p11 = start + 2 * (r1 * tw + c0), start + 2 * (r1 * tw + c1)
+                alpha = (texels[p00 + 1] * (1 - fx) + texels[p01 + 1] * fx) * (1 - fy) + (
+                    texels[p10 + 1] * (1 - fx) + texels[p11 + 1] * fx
+                ) * fy
+                alpha *= face_alpha[f] * (w0 * opacity[i] + w1 * opacity[j] + w2 * opacity[k])
+                if alpha < 0.02:
+                    continue
+                bright = (texels[p00] * (1 - fx) + texels[p01] * fx) * (1 - fy) + (
+                    texels[p10] * (1 - fx) + texels[p11] * fx
+                ) * fy
+                if alpha >= 0.94:
+                    alpha = 1.0
+                    limit[row, column] = z
+                    # what was collected behind it goes
+                    while filled > 0 and depth[row, column, filled - 1] >= z:
+                        filled -= 1
+                    count[row, column] = filled
+                place = min(filled, most - 1)
+                while place > 0 and depth[row, column, place - 1] > z:
+                    depth[row, column, place] = depth[row, column, place - 1]
+                    face_index[row, column, place] = face_index[row, column, place - 1]
+                    for c in range(4):
+                        weights[row, column, place, c] = weights[row, column, place - 1, c]
+                    place -= 1
+                depth[row, column, place] = z
+                face_index[row, column, place] = f
+                weights[row, column, place, 0] = w0
+                weights[row, column, place, 1] = w1
+                weights[row, column, place, 2] = min(alpha, 1.0)
+                weights[row, column, place, 3] = bright
+                if filled < most:
+                    count[row, column] = filled + 1
+
+
+@kernel(signature("i2 s3 i2 d2 S3"), label="renderer", seconds=20)
+def spread_kernel(face_index: Array, weights: Array, faces: Array, attributes: Array, out: Array) -> None:
+    """Spread attributes (n, c) of vertices over a raster (h, w), as `geometry.interpolate`; `out` (h, w, c) is given as zeros."""
+    for row in range(face_index.shape[0]):
+        for column in range(face_index.shape[1]):
+            f = face_index[row, column]
+            if f >= 0:
+                i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+                w0, w1, w2 = weights[row, column, 0], weights[row, column, 1], weights[row, column, 2]
+                for c in range(attributes.shape[1]):
+                    out[row, column, c] = w0 * attributes[i, c] + w1 * attributes[j, c] + w2 * attributes[k, c]
+
+
+@kernel(signature("u2 l1 U2"), label="renderer", seconds=20)
+def majority_kernel(label: Array, side: Array, out: Array) -> None:
+    """Take for each pixel the class with the most of its side[0] x side[0] samples, the lowest of equals."""
+    s = side[0]
+    for row in range(out.shape[0]):
+        for column in range(out.shape[1]):
+            best, most = label[row * s, column * s], 0
+            same = True
+            for a in range(1, s * s):
+                same = same and label[row * s + a // s, column * s + a % s] == best
+            if same:
+                out[row, column] = best
+                continue
+            for a in range(s * s):
+                kind = label[row * s + a // s, column * s + a % s]
+                votes = 0
+                for b in range(s * s):
+                    if label[row * s + b // s, column * s + b % s] == kind:
+                        votes += 1
+                if votes > most or (votes == most and kind < best):
+                    best, most = kind, votes
+            out[row, column] = best
+
+
+@kernel(signature("i2 s3 i2 d2 d2 d1 d1 s2 s2 f8 S3 S2"), label="renderer", seconds=20)
+def texels_kernel(
+    face_index: Array, weights: Array, faces: Array, vertices: Array, normals: Array, origin: Array, camera: Array, solid_depth: Array,
+    transmitted: Array, tolerance: float, position: Array, visible: Array,
+) -> None:  # fmt: skip
+    """Place each texel of a chart in space, relative to `origin`, and tell how much of its light arrives at the camera.
+
+    `camera` is (focal, cx, cy) of the picture `transmitted` (h, w); `solid_depth` may be finer. A texel is seen if it faces the camera
+    and is no deeper, by more than `tolerance` mm, than the deepest of the four samples around it, as `geometry.point_visibility` has it.
+    """
+    height, width = transmitted.shape
+    fine_h, fine_w = solid_depth.shape
+    fine = fine_w / width
+    for row in range(face_index.shape[0]):
+        for column in range(face_index.shape[1]):
+            f = face_index[row, column]
+            if f < 0:
+                continue
+            i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+            w0, w1, w2 = weights[row, column, 0], weights[row, column, 1], weights[row, column, 2]
+            x = w0 * vertices[i, 0] + w1 * vertices[j, 0] + w2 * vertices[k, 0]
+            y = w0 * vertices[i, 1] + w1 * vertices[j, 1] + w2 * vertices[k, 1]
+            z = w0 * vertices[i, 2] + w1 * vertices[j, 2] + w2 * vertices[k, 2]
+            position[row, column, 0] = x - origin[0]
+            position[row, column, 1] = y - origin[1]
+            position[row, column, 2] = z - origin[2]
+            nx = w0 * normals[i, 0] + w1 * normals[j, 0] + w2 * normals[k, 0]
+            ny = w0 * normals[i, 1] + w1 * normals[j, 1] + w2 * normals[k, 1]
+            nz = w0 * normals[i, 2] + w1 * normals[j, 2] + w2 * normals[k, 2]
+            if z <= 0.0 or nx * x + ny * y + nz * z >= 0.0:
+                continue
+            px, py = camera[0] * x / z + camera[1], camera[0] * y / z + camera[2]
+            if px < 0.0 or py < 0.0 or px >= width or py >= height:
+                continue
+            c, r = math.floor(px * fine - 0.5), math.floor(py * fine - 0.5)
+            c0, c1 = max(c, 0), min(c + 1, fine_w - 1)
+            r0, r1 = max(r, 0), min(r + 1, fine_h - 1)
+            deepest = max(solid_depth[r0, c0], solid_depth[r0, c1], solid_depth[r1, c0], solid_depth[r1, c1])
+            if z <= deepest + tolerance:
+                visible[row, column] = transmitted[int(py), int(px)]
+
+
+@kernel(signature("u2 s3 i3 s4 i2 s2 d1 S3 S2"), label="renderer", seconds=20)
+def surface_kernel(
+    count: Array, layer_depth: Array, layer_face: Array, layer_weights: Array, layer_faces: Array, layer_attributes: Array, camera: Array,
+    normals: Array, depth: Array,
+) -> None:  # fmt: skip
+    """Put the layers that hide more than half of what is behind them before the solids in `normals` (h, w, 3) and `depth` (h, w)."""
+    for row in range(count.shape[0]):
+        for column in range(count.shape[1]):
+            through = 1.0
+            for number in range(count[row, column]):
+                through *= 1.0 - layer_weights[row, column, number, 2]
+                if through <= 0.5:
+                    g = layer_face[row, column, number]
+                    w0, w1 = layer_weights[row, column, number, 0], layer_weights[row, column, number, 1]
+                    w2 = 1.0 - w0 - w1
+                    i, j, k = layer_faces[g, 0], layer_faces[g, 1], layer_faces[g, 2]
+                    nx = w0 * layer_attributes[i, 0] + w1 * layer_attributes[j, 0] + w2 * layer_attributes[k, 0]
+                    ny = w0 * layer_attributes[i, 1] + w1 * layer_attributes[j, 1] + w2 * layer_attributes[k, 1]
+                    nz = w0 * layer_attributes[i, 2] + w1 * layer_attributes[j, 2] + w2 * layer_attributes[k, 2]
+                    scale = 1.0 / max(math.sqrt(nx * nx + ny * ny + nz * nz), 1e-9)
+                    away = nx * (column + 0.5 - camera[1]) / camera[0] + ny * (row + 0.5 - camera[2]) / camera[0] + nz
+                    if away > 0.0:
+                        scale = -scale
+                    normals[row, column, 0], normals[row, column, 1], normals[row, column, 2] = (
+                        nx * scale,
+                        ny * scale,
+                        nz * scale,
+                    )
+                    depth[row, column] = layer_depth[row, column, number]
+                    break

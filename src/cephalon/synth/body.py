@@ -1,0 +1,154 @@
+"""Shoulders with clothes, collars and scarves."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cephalon.geometry import boundary_loops
+from cephalon.head import HeadModel
+from cephalon.synth.person import Person
+from cephalon.synth.piece import Material, Piece, grid_faces, grid_uv, tube
+from cephalon.synth.wrap import NECK_AXIS, grid
+
+Float = NDArray[np.float64]
+
+_RINGS = 13
+
+
+@lru_cache(maxsize=4)
+def _collar(model: HeadModel) -> NDArray[np.int32]:
+    """The skin's lower border, ordered from behind over the person's right, front and left."""
+    loop = max(boundary_loops(model.polygons[model.parts["skin"].polygons]), key=len)
+    p = model.mean[loop] - model.mean[loop].mean(0)
+    return loop[np.argsort(np.arctan2(p[:, 0], p[:, 2]))]
+
+
+def torso(
+    model: HeadModel,
+    vertices: Float | None = None,
+    *,
+    collar: str = "crew",
+    width: float = 1.0,
+    person: Person | None = None,
+) -> Piece:
+    """Return shoulders and chest that begin at a neckline on the neck's skin.
+
+    Parameters
+    ----------
+    vertices : (n, 3) mm of the posed head; None: the mean head.
+    collar : "crew", "v", "shirt", "roll", "hood" or "boat".
+    width : of the shoulders, 1 for an average man.
+    person : gives the clothes' colour.
+    """
+    head = model.mean if vertices is None else vertices
+    points, rows, columns, azimuth = grid(model, f"neckline {collar}")
+    neck = points.positions(head, model.faces).reshape(rows, columns, 3)
+    out = neck - NECK_AXIS * [1, 0, 1]
+    out[..., 1] = 0
+    out /= np.maximum(np.linalg.norm(out, axis=-1, keepdims=True), 1e-9)
+    thick = {"roll": 4.5, "hood": 4.0, "shirt": 3.0}.get(collar, 2.0)
+    neck = neck + out * thick + np.linspace(0, 1, rows)[:, None, None] * out * 2.0
+    border = head[_collar(model)]
+    low = neck[-1]
+    sine, cosine = np.sin(azimuth), np.cos(azimuth)
+    a = 192 * width
+    b = 96 * (0.5 + 0.5 * width)
+    middle_z = float(border[:, 2].mean()) - 14
+    ring_x = a * np.sign(sine) * np.abs(sine) ** 0.75
+    ring_z = middle_z + b * np.sign(cosine) * np.abs(cosine) ** 0.8
+    drop = 46 + 48 * np.clip(cosine, 0, 1) + 60 * np.clip(-cosine, 0, 1) + 4 * np.abs(sine)
+    shoulder = np.stack([ring_x, float(border[:, 1].mean()) - drop, ring_z], axis=-1)
+    rings = []
+    for s in np.linspace(0, 1, 7)[1:]:
+        ring = low * (1 - s) + shoulder * s
+        ring[:, 1] += 15 * np.sin(np.pi * s) * (0.3 + np.abs(sine))
+        rings.append(ring)
+    # down to the hips, so that nobody in a group floats
+    for fall, grow in (
+        (14, 1.06),
+        (40, 1.11),
+        (80, 1.13),
+        (130, 1.12),
+        (200, 1.1),
+        (300, 1.05),
+        (520, 0.95),
+        (900, 0.9),
+    ):
+        ring = shoulder * [grow, 1, 1] + [0, -fall, 0]
+        ring[:, 2] = middle_z + (shoulder[:, 2] - middle_z) * (1 + 0.25 * min(1.0, fall / 120))
+        rings.append(ring)
+    folds = np.random.default_rng(0 if person is None else person.wear.seed)
+    for number, ring in enumerate(rings):
+        # cloth hangs in folds, deeper farther from the neck
+        depth = 1.2 + 0.5 * number
+        for _ in range(3):
+            k, phase = folds.integers(3, 12), folds.uniform(0, 2 * np.pi)
+            ring[:, 2] += depth * 0.5 * np.sin(k * azimuth + phase + 0.5 * number) * cosine
+            ring[:, 1] += depth * 0.35 * np.sin(k * azimuth + phase + 0.8 * number)
+    vertices = np.concatenate([neck.reshape(-1, 3), *rings])
+    count = rows + len(rings)
+    material = Material(label="clothes", rgb=(1.0, 1.0, 1.0), texture="cloth", roughness=0.85, specular=0.02)
+    if person is None:
+        material = Material(label="clothes", rgb=(0.4, 0.4, 0.4))
+    return Piece(
+        vertices=vertices,
+        faces=grid_faces(count, columns, closed=True)[:, [0, 2, 1]],
+        material=material,
+        corner_uv=grid_uv(count, columns, closed=True, repeat=(10.0, 9.0))[:, [0, 1, 4, 5, 2, 3]],
+    )
+
+
+def clothes(model: HeadModel, vertices: Float, person: Person) -> list[Piece]:
+    """Return shoulders, collar and scarf of a person on posed vertices (n, 3) mm."""
+    growth = float(np.interp(person.age_years, [3, 8, 13, 18], [0.62, 0.74, 0.9, 1.0]))
+    rng = np.random.default_rng(person.wear.seed)
+    width = growth * (0.9 if person.sex == "female" else 1.0) * float(np.exp(rng.normal(0, 0.05)))
+    collar = person.wear.collar
+    pieces = [torso(model, vertices, collar=collar, width=width, person=person)]
+    points, rows, columns, azimuth = grid(model, f"neckline {collar}")
+    edge = points.positions(vertices, model.faces).reshape(rows, columns, 3)
+    out = edge[0] - NECK_AXIS
+    out[:, 1] = 0
+    out /= np.linalg.norm(out, axis=1, keepdims=True)
+    cloth = Material(label="clothes", rgb=(1.0, 1.0, 1.0), texture="cloth", roughness=0.85, specular=0.02)
+    if collar in ("crew", "roll", "boat", "v"):
+        rim, faces = tube(edge[0] + out * 2.2, 2.6 if collar != "roll" else 6.0, sides=6, closed=True)
+        pieces.append(Piece(vertices=rim, faces=faces, material=cloth, corner_uv=np.zeros((len(faces), 6), np.float32)))
+    elif collar == "shirt":
+        # a band that stands up, and leaves that fall over it, open in front
+        opening = np.clip(1 - np.cos(azimuth) * 1.02, 0, 1) ** 0.4
+        rows_out = [
+            edge[0] + out * 3 + [0, -14, 0],
+            edge[0] + out * 4 + [0, 8, 0] * opening[:, None],
+            edge[0] + out * 8 + [0, 6, 0] * opening[:, None],
+            edge[0] + out * 17 + [0, -24, 0],
+        ]
+        flap = np.concatenate(rows_out)
+        pieces.append(
+            Piece(vertices=flap, faces=grid_faces(4, columns, closed=True)[:, [0, 2, 1]], material=cloth,
+                  corner_uv=grid_uv(4, columns, closed=True, repeat=(8, 0.5))[:, [0, 1, 4, 5, 2, 3]])
+        )  # fmt: skip
+    elif collar == "hood":
+        thickness = 12 + 14 * np.clip(-np.cos(azimuth), 0, 1)
+        rim, faces = tube(edge[2] + out * 12, thickness, sides=8, closed=True)
+        pieces.append(Piece(vertices=rim, faces=faces, material=cloth, corner_uv=np.zeros((len(faces), 6), np.float32)))
+    if person.wear.scarf:
+        lift = rng.uniform(-14, 8)
+        for turn in range(2):
+            wobble = 1 + 0.25 * np.sin(azimuth * 2 + rng.uniform(0, 6)) + 0.15 * np.sin(azimuth * 5 + rng.uniform(0, 6))
+            path = edge[1] + out * (13 + 7 * turn) + [0, lift - 24 * turn, 0]
+            rim, faces = tube(path, 15 * wobble, sides=9, closed=True)
+            uv = np.tile(np.array([0, 0, 0.3, 0.1, 0.2, 0.4], np.float32), (len(faces), 1))
+            colour = person.wear.hat_rgb
+            pieces.append(
+                Piece(
+                    vertices=rim,
+                    faces=faces,
+                    material=Material(label="clothes", rgb=colour, roughness=0.95),
+                    corner_uv=uv,
+                )
+            )
+    return pieces

@@ -1,0 +1,151 @@
+"""Textures of one person: skin, eyes, clothes. All linear, (h, w, 4) float32, row 0 is v = 1."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cephalon.synth._shading import skin_kernel
+from cephalon.synth.labels import LABELS
+from cephalon.synth.maps import SkinMaps
+from cephalon.synth.person import Person
+
+Float = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+
+_PALE = np.array([0.66, 0.455, 0.365])
+_MELANIN = np.array([0.80, 1.0, 1.12])
+_BLOOD = np.array([0.10, 0.75, 0.60])
+EYE_TEXTURE_PX = 80
+EYE_UV_SCALE = 2.2
+"""The eye's texture covers the middle 1 / 2.2 of the eye's chart, where iris and the seen white lie."""
+
+
+def skin_tone(melanin: float, blood: float) -> Float:
+    """Return the linear albedo (3,) of skin: a pale skin seen through pigment and blood, by Beer and Lambert's law.
+
+    rgb = pale exp(-melanin m - blood b), with the pigments' absorption by channel m and b set so that the palest and the
+    darkest skins of measured palettes are met (linear sRGB near (0.66, 0.46, 0.37) and (0.10, 0.05, 0.03)).
+    """
+    return _PALE * np.exp(-melanin * _MELANIN - 0.5 * blood * _BLOOD)
+
+
+def paint_skin(maps: SkinMaps, person: Person) -> tuple[Float32, NDArray[np.uint8]]:
+    """Return the skin's albedo with gloss in the fourth channel, (s, s, 4), and its classes (s, s)."""
+    skin, hair = person.skin, person.hair
+    count = len(maps.relative)
+    first, second = (maps.relative[min(int(d * count), count - 1)] for d in skin.detail)
+    brow = maps.brows[min(int(skin.brow * len(maps.brows)), len(maps.brows) - 1)]
+    tone = skin_tone(skin.melanin, skin.blood)
+    bristle = np.minimum(np.array(hair.rgb), np.array([0.22, 0.17, 0.12])) * 0.75
+    cropped = {"shaved": 0.72, "short": 0.85, "afro": 0.9}.get(hair.style, 0.0 if hair.style == "none" else 0.85)
+    if person.wear.hat in ("hood", "scarf"):
+        cropped = 0.0
+    bald = hair.style == "none"
+    beard = 0.55 + 0.3 * min(1.0, hair.beard_mm / 6)
+    # Darker skins show lips less in red and more by depth.
+    values = np.array(
+        [
+            *np.log(tone), 0.85, skin.lip_amount, *np.array(skin.lip_rgb) * (0.4 + 0.9 * tone.mean()),
+            skin.shadow_amount, *np.array(skin.shadow_rgb) * (0.3 + 1.5 * tone.mean()),
+            skin.blush, skin.freckles, min(skin.wrinkles, 1.0), skin.under_eye, skin.oil,
+            skin.stubble, *bristle, skin.brow_strength, cropped * (1 - 0.7 * hair.balding if not bald else 0.0), skin.melanin,
+            beard if hair.beard == "full" else 0.0, beard if hair.beard == "goatee" else 0.0, beard if hair.beard == "moustache" else 0.0,
+            0.0 if bald else 0.35, 0.12,
+        ],
+        dtype=np.float32,
+    )  # fmt: skip
+    albedo = np.zeros((*brow.shape, 4), dtype=np.float32)
+    labels = maps.labels.copy()
+    classes = np.array([LABELS["brows"], LABELS["beard"], LABELS["hair"]], dtype=np.uint8)
+    skin_kernel(
+        first, second, float(skin.mix), maps.masks, maps.noise, brow, values, maps.labels, classes, albedo, labels
+    )
+    return albedo, labels
+
+
+@lru_cache(maxsize=1)
+def _polar() -> tuple[Float, Float]:
+    """Radius (1 at the limbus) and angle of the eye texture's texels. IRIS_UV is the limbus' radius in the chart."""
+    side = EYE_TEXTURE_PX
+    axis = ((np.arange(side) + 0.5) / side - 0.5) / EYE_UV_SCALE
+    x, y = np.meshgrid(axis, -axis)
+    return np.hypot(x, y) / 0.0770667, np.arctan2(y, x)
+
+
+@lru_cache(maxsize=16)
+def _eye_pattern(number: int) -> tuple[Float, Float]:
+    """Fibres of an iris and veins of the white, of mean 0 and from 0."""
+    rho, angle = _polar()
+    rng = np.random.default_rng([17, number])
+    fibres = np.zeros(rho.shape)
+    for order in (17, 31, 47, 71):
+        fibres += np.cos(order * angle + rng.uniform(0, 6) + rng.uniform(-2, 2) * rho) / 4
+    veins = np.clip(np.sin(9 * angle + 5 * np.sin(3 * rho + rng.uniform(0, 6))) - 0.93, 0, 1) * np.clip(
+        rho - 1.25, 0, 1
+    )
+    return fibres, veins
+
+
+def paint_eye(person: Person) -> Float32:
+    """Return an eyeball's texture (80, 80, 4): pupil, fibres, limbal ring, veined white; wetness in the fourth channel."""
+    rho, _ = _polar()
+    fibres, veins = _eye_pattern(person.skin.seed % 16)
+    collarette = np.exp(-(((rho - person.pupil - 0.16) / 0.12) ** 2))
+    iris = np.array(person.iris_rgb) * np.exp(0.42 * fibres)[..., None]
+    warm = np.array([1.35, 1.05, 0.75]) if person.iris_kind < 0.6 else np.ones(3)
+    iris = iris * (1 + (warm - 1) * collarette[..., None]) * (1 + 0.35 * collarette)[..., None]
+    iris *= (1 - 0.72 * np.clip((rho - 0.80) / 0.2, 0, 1) ** 1.5)[..., None]
+    age = float(np.clip((person.age_years - 10) / 80, 0, 1))
+    white = np.array([0.60, 0.565, 0.535]) * (1 - age * np.array([0.12, 0.2, 0.3]))
+    white = white * (1 - np.clip((rho - 1.2) * 0.10, 0, 0.35)[..., None] * np.array([0.3, 1.0, 0.9]))
+    white = white * (1 - 1.6 * veins[..., None] * np.array([0.15, 0.8, 0.8]))
+    rim = np.clip((1.02 - rho) / 0.07 + 0.5, 0, 1)[..., None]
+    hole = np.clip((person.pupil - rho) / 0.04 + 0.5, 0, 1)[..., None]
+    colour = white * (1 - rim) + iris * rim
+    colour = colour * (1 - hole) + 0.003 * hole
+    wet = np.where(rho < 1.15, 1.0, 0.75)[..., None]
+    return np.concatenate([colour, wet], axis=-1).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def _weave() -> Float32:
+    rng = np.random.default_rng(3)
+    y, x = np.mgrid[0:64, 0:64]
+    knit = 0.72 + 0.28 * np.abs(np.sin((x + 4 * np.abs((y % 8) / 8 - 0.5)) * 2 * np.pi / 8)) * (
+        0.8 + 0.2 * np.sin(y * 2 * np.pi / 8)
+    )
+    fine = 0.94 + 0.06 * rng.standard_normal((64, 64))
+    return np.stack([knit * fine, fine], axis=-1).astype(np.float32)
+
+
+def paint_cloth(person: Person) -> Float32:
+    """Return a fabric's texture (64, 64, 4)."""
+    y, x = np.mgrid[0:64, 0:64]
+    weave = _weave()
+    first, second = np.array(person.wear.cloth_rgb), np.array(person.wear.cloth_rgb2)
+    pattern = person.wear.pattern
+    if pattern == "stripes":
+        share = ((y // 8) % 2).astype(float)
+    elif pattern == "checks":
+        share = 0.5 * ((y // 8) % 2) + 0.5 * ((x // 8) % 2)
+    elif pattern == "spots":
+        share = (np.hypot(x % 16 - 7.5, y % 16 - 7.5) < 4).astype(float)
+    else:
+        share = np.zeros((64, 64))
+    rgb = first * (1 - share[..., None]) + second * share[..., None]
+    rgb = rgb * (weave[..., :1] if pattern == "knit" else weave[..., 1:])
+    return np.concatenate([np.clip(rgb, 0.005, 0.9), np.ones((64, 64, 1))], axis=-1).astype(np.float32)
+
+
+@lru_cache(maxsize=1)
+def shared_textures() -> dict[str, Float32]:
+    """Return the textures that all people share: name -> (h, w, 4)."""
+    weave = _weave()
+    knit = np.concatenate([np.repeat(weave[..., :1], 3, -1), np.ones((64, 64, 1), np.float32)], -1)
+    row = np.arange(64) / 64
+    fold = (0.86 + 0.14 * np.abs(np.sin(3 * np.pi * np.clip((row - 0.2) / 0.6, 0, 1))))[:, None, None]
+    pleats = np.concatenate([fold * np.ones((64, 64, 3)), np.ones((64, 64, 1))], -1)
+    return {"knit": knit.astype(np.float32), "pleats": pleats.astype(np.float32)}

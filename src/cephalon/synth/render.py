@@ -1,0 +1,326 @@
+"""The renderer: z-buffered solids, sorted see-through layers, lamps with shadow maps, surroundings by harmonics."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from cephalon.geometry import Camera, Raster, rasterise_mesh
+from cephalon.synth._kernels import layers_kernel, majority_kernel, shadow_kernel
+from cephalon.synth._shading import shade_kernel
+from cephalon.synth.assemble import Geometry, Stage, assemble
+from cephalon.synth.labels import LABELS
+from cephalon.synth.library import Library
+from cephalon.synth.light import frame_towards, rotate_sh, sh_basis
+from cephalon.synth.scene import Lamp, Scene
+
+Float = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+
+MOST_LAYERS = 8
+_SHADOW_PX = 192
+_KEY_SHARE = 0.45
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Layers:
+    """What `layers_kernel` collects: sorted see-through surfaces per sample."""
+
+    count: NDArray[np.uint8]
+    depth: Float32
+    face_index: NDArray[np.int32]
+    weights: Float32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Rendering:
+    """A scene as light.
+
+    Attributes
+    ----------
+    linear : (h, w, 3) float32 exposed linear light, before the sensor, at the picture's size.
+    label : (h, w) uint8 class; see `labels.LABELS`. The class with the most samples in the pixel; the lower number of equals.
+    transmitted : (h, w) float32 share of light from the solids that passes hair and lenses.
+    solid_depth : (s h, s w) float32 mm of solids at every sample, infinity for none.
+    stage : the meshes.
+    """
+
+    linear: Float32
+    label: NDArray[np.uint8]
+    transmitted: Float32
+    solid_depth: Float32
+    stage: Stage
+
+
+def render(library: Library, scene: Scene, *, supersample: int, texture: int) -> Rendering:
+    """Render a scene."""
+    panorama = library.panoramas[scene.panorama]
+    camera_from_world = scene.world_from_camera.T
+    harmonics = rotate_sh(panorama.harmonics, camera_from_world)
+    lamps = list(scene.lamps)
+    if panorama.sun_rgb.max() > 0.02:
+        sun = camera_from_world @ panorama.sun_direction
+        lamps.append(_lamp(sun, panorama.sun_rgb, 2.5))
+    key = _key_light(harmonics)
+    if key is not None:
+        lamp, harmonics = key
+        lamps.append(lamp)
+    detail = float(np.clip((scene.camera.width / 256) ** 0.5, 0.6, 1.3))
+    stage = assemble(library, scene, harmonics, texture=texture, detail=detail)
+    fine = scene.camera.scaled(float(supersample))
+    solid = rasterise_mesh(stage.solids.vertices, stage.solids.faces, fine)
+    layers = collect_layers(stage, fine, solid.depth)
+    rows, matrices, maps = _shadows(stage, lamps, scene.camera.width)
+    height, width = solid.depth.shape
+    image = np.zeros((height, width, 3), dtype=np.float32)
+    label = np.zeros((height, width), dtype=np.uint8)
+    passed = np.zeros((height, width), dtype=np.float32)
+    solids, soft = stage.solids, stage.layers
+    shade_kernel(
+        solid.face_index, solid.barycentric, solid.depth, solids.faces, solids.corner_uv, solids.face_material, solids.attributes,
+        stage.materials, stage.texels, stage.texel_labels, stage.texture_info, rows, matrices, maps, scene.world_from_camera,
+        panorama.mirror, panorama.glossy, np.array([fine.focal_px, *fine.principal_point]), layers.count, layers.face_index, layers.weights,
+        soft.faces, soft.face_material, soft.attributes, layers.depth, image, label, passed,
+    )  # fmt: skip
+    exposure = scene.sensor.exposure * _exposure(stage, image[::2, ::2], label[::2, ::2])
+    s = supersample
+    behind = background(library, scene, height // s, width // s, exposure)
+    open_share = _pooled(np.where(solid.face_index < 0, passed, np.float32(0)), s)
+    linear = _pooled(np.minimum(image * np.float32(exposure), 30.0), s) + open_share[..., None] * behind
+    return Rendering(
+        linear=linear.astype(np.float32),
+        label=_majority(label, s),
+        transmitted=_pooled(passed, s),
+        solid_depth=solid.depth,
+        stage=stage,
+    )
+
+
+def _pooled(image: Float32, s: int) -> Float32:
+    total = image[::s, ::s].copy()
+    for number in range(1, s * s):
+        total += image[number // s :: s, number % s :: s]
+    return total / np.float32(s * s)
+
+
+def _majority(label: NDArray[np.uint8], s: int) -> NDArray[np.uint8]:
+    out = np.zeros((label.shape[0] // s, label.shape[1] // s), dtype=np.uint8)
+    majority_kernel(label, np.array([s]), out)
+    return out
+
+
+def collect_layers(stage: Stage, camera: Camera, solid_depth: Float32) -> Layers:
+    """Return the see-through surfaces before the solid ones, sorted, for each sample of a camera.
+
+    The arrays hold until this thread's next call with a camera of that size.
+    """
+    mesh = stage.layers
+    height, width = solid_depth.shape
+    count = np.zeros((height, width), dtype=np.uint8)
+    depth, face_index, weights = _layer_memory(height, width)
+    if len(mesh.faces):
+        screen = camera.project(mesh.vertices)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            inverse = np.where(mesh.vertices[:, 2] > 1e-3, 1.0 / mesh.vertices[:, 2], np.nan)
+        texture, alpha = _layer_look(stage)
+        layers_kernel(
+            np.ascontiguousarray(screen[:, 0]), np.ascontiguousarray(screen[:, 1]), inverse, mesh.faces, mesh.corner_uv, texture, alpha,
+            np.ascontiguousarray(mesh.attributes[:, 7]), stage.layer_texels, stage.layer_texture_info, solid_depth.copy(), count, depth,
+            face_index, weights,
+        )  # fmt: skip
+    return Layers(count=count, depth=depth, face_index=face_index, weights=weights)
+
+
+_MEMORY = threading.local()
+
+
+def _layer_memory(height: int, width: int) -> tuple[Float32, NDArray[np.int32], Float32]:
+    """Return arrays for `layers_kernel`, the same ones again for a size: only what `count` tells of them is ever read.
+
+    Fresh memory costs a page fault for every four kilobytes touched, which took a tenth of a picture's time.
+    """
+    kept = _MEMORY.__dict__.setdefault("kept", {})
+    if (height, width) not in kept:
+        if len(kept) > 3:
+            kept.clear()
+        kept[height, width] = (
+            np.zeros((height, width, MOST_LAYERS), dtype=np.float32),
+            np.zeros((height, width, MOST_LAYERS), dtype=np.int32),
+            np.zeros((height, width, MOST_LAYERS, 4), dtype=np.float32),
+        )
+    return kept[height, width]
+
+
+def _layer_look(stage: Stage) -> tuple[NDArray[np.int32], Float32]:
+    rows = stage.materials[stage.layers.face_material]
+    return np.ascontiguousarray(rows[:, 5].astype(np.int32)), np.ascontiguousarray(rows[:, 7])
+
+
+def _lamp(direction: Float, rgb: Float, soft_mm: float) -> Lamp:
+    d = direction / np.linalg.norm(direction)
+    return Lamp(
+        direction=(float(d[0]), float(d[1]), float(d[2])),
+        rgb=(float(rgb[0]), float(rgb[1]), float(rgb[2])),
+        soft_mm=soft_mm,
+    )
+
+
+def _key_light(harmonics: Float) -> tuple[Lamp, Float] | None:
+    """Take part of the surroundings' directed light into a lamp with a broad shadow, so that hair and hats shade the face.
+
+    A lamp of irradiance / pi e from d has the coefficients e pi Y(d); what is taken leaves the harmonics.
+    """
+    first = harmonics[1:4].mean(axis=1)[[2, 0, 1]]
+    length = float(np.linalg.norm(first))
+    if length < 0.08 * abs(harmonics[0].mean()):
+        return None
+    direction = first / length
+    basis = sh_basis(direction)
+    rgb = _KEY_SHARE * (basis[1:4] @ harmonics[1:4]) / (np.pi * (basis[1:4] @ basis[1:4]))
+    rgb = np.maximum(rgb, 0.0)
+    return _lamp(direction, rgb, 14.0), harmonics - np.pi * basis[:, None] * rgb
+
+
+def _shadows(stage: Stage, lamps: list[Lamp], width: int) -> tuple[Float, Float, Float32]:
+    """Render an orthographic depth picture for each lamp: kernel rows (l, 8), matrices (l, 3, 4), pictures (l, s, s).
+
+    Small pictures (of `width` px) make do with coarser shadows.
+    """
+    count = len(lamps)
+    rows, matrices = np.zeros((count, 8)), np.zeros((count, 3, 4))
+    heads = (
+        np.concatenate([head.vertices[: len(head.vertices)] for head in stage.heads])
+        if stage.heads
+        else np.zeros((1, 3))
+    )
+    everything = np.concatenate([stage.solids.vertices, stage.layers.vertices])
+    low, high = heads.min(0) - 40, heads.max(0) + 40
+    centre, reach = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
+    least = min(_SHADOW_PX, 2 * _SHADOW_PX * width // 300)
+    side = int(np.clip(least * reach / 260.0, least, 640))
+    maps = np.full((count, side, side), np.inf, dtype=np.float32)
+    faces = np.ascontiguousarray(
+        np.concatenate([stage.solids.faces, stage.layers.faces + len(stage.solids.vertices)])
+    ).astype(np.int32)
+    uv = np.concatenate([stage.solids.corner_uv, stage.layers.corner_uv])
+    texture, alpha = _layer_look(stage)
+    alpha = alpha * stage.materials[stage.layers.face_material, 11]
+    # a clear lens lets light through; a tinted one shades
+    texture = np.concatenate([np.full(len(stage.solids.faces), -1, np.int32), texture])
+    alpha = np.concatenate([np.ones(len(stage.solids.faces), np.float32), alpha])
+    opacity = np.concatenate([np.ones(len(stage.solids.vertices), np.float32), stage.layers.attributes[:, 7]])
+    scale = side / (2 * reach)
+    for number, lamp in enumerate(lamps):
+        turn = frame_towards(np.array(lamp.direction))
+        offset = -turn @ centre
+        matrices[number, 0] = [*(turn[0] * scale), offset[0] * scale + side / 2]
+        matrices[number, 1] = [*(turn[1] * scale), offset[1] * scale + side / 2]
+        matrices[number, 2] = [*turn[2], offset[2]]
+        points = everything @ matrices[number, :, :3].T + matrices[number, :, 3]
+        shadow_kernel(
+            np.ascontiguousarray(points),
+            faces,
+            uv,
+            texture,
+            alpha,
+            opacity,
+            stage.layer_texels,
+            stage.layer_texture_info,
+            maps[number],
+        )
+        soft = max(1.0, lamp.soft_mm * scale / 1.5)
+        rows[number] = [*lamp.direction, *lamp.rgb, soft, 2.5 + 1.1 * soft / scale]
+    return rows, matrices, maps
+
+
+def _exposure(stage: Stage, image: Float32, label: NDArray[np.uint8]) -> float:
+    """Factor that brings the faces to a well exposed grey; darker skins stay darker."""
+    skin = (label == LABELS["skin"]) | (label == LABELS["lips"]) | (label == LABELS["mask"])
+    if skin.sum() < 12:
+        skin = label > 0
+    if not skin.any():
+        return 1.0
+    luminance = float(np.mean(image[skin] @ np.array([0.2126, 0.7152, 0.0722], np.float32)))
+    albedo = np.mean([float(h.albedo[..., :3].mean()) for h in stage.heads]) if stage.heads else 0.35
+    target = 0.33 * (max(float(albedo), 0.03) / 0.3) ** 0.42
+    return float(np.clip(target / max(luminance, 1e-4), 0.05, 40.0))
+
+
+def background(library: Library, scene: Scene, height: int, width: int, exposure: float) -> Float32:
+    """Return what lies behind everything, (h, w, 3) exposed linear light."""
+    rng = np.random.default_rng(scene.background_seed)
+    if scene.background == "photo" and library.backgrounds:
+        picture = library.backgrounds[
+            min(int(scene.background_number * len(library.backgrounds)), len(library.backgrounds) - 1)
+        ]
+        ph, pw = picture.shape[:2]
+        side = min(ph, pw) * rng.uniform(0.45, 1.0)
+        x0, y0 = rng.uniform(0, pw - side), rng.uniform(0, ph - side)
+        cut = Image.fromarray(picture).resize(
+            (width, height), Image.Resampling.BILINEAR, box=(x0, y0, x0 + side, y0 + side)
+        )
+        if rng.random() < 0.5:
+            cut = cut.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        result = _LINEAR[np.asarray(_defocused(cut, scene.background_blur * width))] * np.float32(
+            rng.uniform(0.55, 1.35)
+        )
+        return result
+    if scene.background == "panorama":
+        panorama = library.panoramas[scene.panorama].rgb
+        step = 4
+        ys, xs = np.mgrid[0 : height // step + 2, 0 : width // step + 2] * step + 0.5
+        focal = scene.camera.focal_px * width / scene.camera.width
+        # a lens that wide would show the panorama's own pixels: the background is seen at no less than 40 degrees
+        focal = min(focal, 1.4 * width)
+        ray = np.stack([(xs - width / 2) / focal, (ys - height / 2) / focal, np.ones(xs.shape)], -1)
+        world = ray / np.linalg.norm(ray, axis=-1, keepdims=True) @ scene.world_from_camera.T
+        row = np.arccos(np.clip(world[..., 1], -1, 1)) / np.pi * panorama.shape[0]
+        column = (np.arctan2(-world[..., 0], world[..., 2]) / (2 * np.pi) + 0.5) * panorama.shape[1]
+        small = panorama[row.astype(int).clip(0, panorama.shape[0] - 1), column.astype(int) % panorama.shape[1]]
+        small = np.clip(small * exposure, 0, 4.0)
+        coded = Image.fromarray((np.sqrt(small / 4.0) * 255).astype(np.uint8))
+        coded = coded.resize((small.shape[1] * step, small.shape[0] * step), Image.Resampling.BICUBIC).crop(
+            (0, 0, width, height)
+        )
+        coded = np.asarray(_defocused(coded, max(0.01, scene.background_blur) * width), dtype=np.float32) / 255
+        return (4.0 * coded**2).astype(np.float32)
+    return _made_background(rng, height, width)
+
+
+def _made_background(rng: np.random.Generator, height: int, width: int) -> Float32:
+    """A wall: one colour or a gradient, often greyish, with light falling off, some with soft shapes or a pattern."""
+    grey = rng.random() ** 1.5 * 0.9 + 0.01
+    tint = np.exp(rng.normal(0, 0.6 if rng.random() < 0.3 else 0.15, 3))
+    ends = grey * tint * np.exp(rng.normal(0, 0.35, (2, 2, 1))) * np.exp(rng.normal(0, 0.08, (2, 2, 3)))
+    code = Image.fromarray((np.clip(ends, 0, 1) ** 0.5 * 255).astype(np.uint8))
+    wall = (np.asarray(code.resize((width, height), Image.Resampling.BILINEAR), dtype=np.float32) / 255) ** 2
+    if rng.random() < 0.55:
+        return wall.astype(np.float32)
+    shape = (int(rng.integers(2, 12)), int(rng.integers(2, 12)), 3)
+    cells = rng.normal(0, 1, (*shape[:2], 1)) * rng.uniform(0.1, 0.9) + rng.normal(0, rng.uniform(0.02, 0.3), shape)
+    rough = Image.fromarray((np.clip(0.5 + 0.2 * cells, 0, 1) * 255).astype(np.uint8))
+    rough = rough.resize((width, height), Image.Resampling.BICUBIC if rng.random() < 0.75 else Image.Resampling.NEAREST)
+    lumps = np.asarray(_defocused(rough, 0.01 * width), dtype=np.float32) / 255
+    return (wall * np.exp(4.0 * (lumps - 0.5))).astype(np.float32)
+
+
+_LINEAR = np.where((t := np.arange(256) / 255) <= 0.04045, t / 12.92, ((t + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def _defocused(picture: Image.Image, radius: float) -> Image.Image:
+    from PIL import ImageFilter
+
+    return (
+        picture.filter(ImageFilter.BoxBlur(radius)).filter(ImageFilter.BoxBlur(radius * 0.7))
+        if radius > 0.5
+        else picture
+    )
+
+
+def rasterise_solids(mesh: Geometry, camera: Camera) -> Raster:
+    """Return what each pixel of a camera sees of solids."""
+    return rasterise_mesh(mesh.vertices, mesh.faces, camera)
