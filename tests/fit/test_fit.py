@@ -85,11 +85,13 @@ def test_a_known_focal_length_is_kept_and_an_unknown_one_is_unsure(model, people
 def test_size_cues_act_and_are_named(model, people):
     observation = see(model, people[2], rng=np.random.default_rng(2), iris_mm=11.7).observation
     found = {}
+    alone = fit([observation], model, OPTIONS, Cues(iris_mm=None))
+    unaided = model.measure(model.vertices(model.code(identity=alone.identity)))["interpupillary distance"]
     for name, cues in (
         ("none", Cues(iris_mm=None)),
         ("iris", Cues()),
-        ("small", Cues(iris_mm=None, ipd_mm=52.0)),
-        ("large", Cues(iris_mm=None, ipd_mm=66.0)),
+        ("small", Cues(iris_mm=None, ipd_mm=unaided - 3, ipd_sigma_mm=0.3)),
+        ("large", Cues(iris_mm=None, ipd_mm=unaided + 3, ipd_sigma_mm=0.3)),
         ("child", Cues(iris_mm=None, age_years=4)),
         ("man", Cues(iris_mm=None, age_years=40, sex="male")),
     ):
@@ -97,8 +99,8 @@ def test_size_cues_act_and_are_named(model, people):
         found[name] = {cue.name: cue for cue in posterior.cues}
     assert list(found["none"]) == ["identity prior"]
     assert found["iris"]["iris diameter"].fitted == pytest.approx(11.7, abs=1.0)
-    assert found["small"]["ipd"].fitted == pytest.approx(52, abs=1.5)
-    assert found["large"]["ipd"].fitted == pytest.approx(66, abs=1.5)
+    assert found["small"]["ipd"].fitted == pytest.approx(unaided - 3, abs=1)
+    assert found["large"]["ipd"].fitted == pytest.approx(unaided + 3, abs=1)
     child, man = (next(iter(found[k].values())) for k in ("child", "man"))
     assert "age" in child.name
     assert child.fitted < man.fitted - 3

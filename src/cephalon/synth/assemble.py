@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cephalon.geometry import Rigid, rotation_from_rotvec
 from cephalon.head import HeadModel
-from cephalon.head.model import joint_transforms
+from cephalon.head.model import HeadCode, joint_transforms
 from cephalon.synth._kernels import normals_kernel
 from cephalon.synth.body import clothes
 from cephalon.synth.hair import hair_pieces
@@ -84,16 +84,11 @@ def vertex_normals_fast(vertices: Float, faces: NDArray[np.int32]) -> Float:
 
 def pose_head(model: HeadModel, actor: Actor) -> tuple[Float, Float, Rigid]:
     """Return the neutral head and the posed one, (n, 3) mm in the head frame, and skull_from_head."""
-    z = actor.person.identity.astype(np.float32)
-    count = len(model.mean)
-    neutral = model.mean + (z @ model.identity_basis.reshape(len(z), -1)).reshape(count, 3)
-    used = np.flatnonzero(actor.expression)
-    shift = actor.expression[used].astype(np.float32) @ model.expression_basis[used].reshape(len(used), -1)
-    shaped = neutral + shift.reshape(count, 3)
+    identity = actor.person.identity
+    neutral = model.vertices(HeadCode(identity=identity))
+    code = HeadCode(identity=identity, expression=actor.expression, joint_rotvecs=actor.joint_rotvecs)
+    posed = model.vertices(code)
     turns, offsets = joint_transforms(model.joints(neutral), model.joint_parents, actor.joint_rotvecs)
-    moves = np.concatenate([turns - np.eye(3), offsets[:, :, None]], axis=2).reshape(len(turns), 12)
-    blended = (model.skinning_weights @ moves.astype(np.float32)).reshape(-1, 3, 4)
-    posed = shaped + (blended[..., :3] * shaped[:, None, :]).sum(2) + blended[..., 3]
     head = model.joint_names.index("head")
     u, _, vt = np.linalg.svd(turns[head])
     return neutral, posed, Rigid(rotation=u @ vt, translation=offsets[head])

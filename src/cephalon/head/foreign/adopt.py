@@ -124,7 +124,14 @@ def adopt(source: ForeignHead, template: HeadModel) -> HeadModel:
         joint_weights=(rows, columns, values),
         skinning_weights=joints["skinning"],
         correctives=Correctives.none(),
-        link=LinearLink(names=(), mean=np.zeros(0), covariance=np.zeros((0, 0)), cross=np.zeros((k, 0))),
+        link=LinearLink(
+            names=(),
+            mean=np.zeros(0),
+            covariance=np.zeros((0, 0)),
+            cross=np.zeros((k, 0)),
+            centre=np.zeros(k),
+            spread=np.eye(k),
+        ),
         meta={
             "name": source.kind,
             "licence": source.licence,
