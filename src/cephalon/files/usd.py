@@ -1,3 +1,5 @@
+# pyright: reportAttributeAccessIssue=false, reportOptionalOperand=false
+# usd-core makes its names at run time.
 """USD: a head with skeleton and blend shapes as one .usdz package (needs the extra usd: Pixar's usd-core).
 
 Metres, +y up. One SkelRoot holds the skeleton, a rest animation with every blend shape at 0, one mesh for each part

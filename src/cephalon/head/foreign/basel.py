@@ -1,3 +1,5 @@
+# pyright: reportAttributeAccessIssue=false, reportOptionalOperand=false
+# h5py tells groups from data sets at run time.
 """The Basel Face Models: 2009 (.mat, MATLAB 5 or 7.3) and 2017 / 2019 (.h5, Statismo layout).
 
 2009 (Paysan et al.): `shapeMU` (3n, 1) micrometres, `shapePC` (3n, 199) orthonormal, `shapeEV` (199, 1) standard
