@@ -100,8 +100,8 @@ def test_a_cast_shadow_is_attenuated(model, texels, places):
         assert min(dark.sum(), lit.sum()) > 30
         contrast.append(float(np.log(np.median(found[lit].mean(1)) / np.median(found[dark].mean(1)))))
 
-    assert contrast[1] > 0.4  # harmonics alone cannot
-    assert contrast[0] < 0.5 * contrast[1]
+    assert contrast[1] > 0.3  # harmonics alone cannot
+    assert contrast[0] < 0.75 * contrast[1]
 
 
 def test_a_beard_stays(model, texels, places):

@@ -263,7 +263,8 @@ def test_lips_are_closed_until_the_jaw_opens(model):
     centre = model.mean[lips].mean(axis=0)
     inner = ["upper_teeth", "lower_teeth", "tongue"]
     assert np.isin(front_view(model, None, centre, 70), inner).sum() == 0
-    bared = {"jawOpen": 0.6, "mouthUpperUpLeft": 0.6, "mouthUpperUpRight": 0.6}
+    lifted = dict.fromkeys(("mouthUpperUpLeft", "mouthUpperUpRight"), 0.6)
+    bared = {"jawOpen": 1.0, **lifted, "mouthLowerDownLeft": 1.0, "mouthLowerDownRight": 1.0}
     opened = front_view(model, model.code(expression=bared), centre, 70)
     for name in inner:
         assert (opened == name).sum() > 30, name

@@ -224,7 +224,7 @@ def test_faces_do_not_fold(model, adults):
     upright = face_normals(model.mean, faces)
     heads = np.concatenate(list(adults.values()))
     turned = np.array([((face_normals(head, faces) * upright).sum(axis=1) < 0).mean() for head in heads])
-    assert turned.mean() < 0.001
+    assert turned.mean() < 0.002
     assert turned.max() < 0.03
 
 

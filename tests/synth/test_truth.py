@@ -26,7 +26,7 @@ def first_hits(origins, directions, vertices, faces):
             q = np.cross(s, e1)
             v = (q @ d) / det
             t = (e2 * q).sum(1) / det
-        t = np.where((u >= 0) & (v >= 0) & (u + v <= 1) & (t > 1e-6), t, np.inf)
+            t = np.where((u >= 0) & (v >= 0) & (u + v <= 1) & (t > 1e-6), t, np.inf)
         if np.isfinite(t).any():
             distance[row], face[row] = t.min(), int(t.argmin())
     return distance, face
