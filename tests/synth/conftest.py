@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from cephalon.synth.library import Library, load_library
 from cephalon.synth.options import CameraOptions, SampleOptions
 from cephalon.synth.render import Rendering, render
 from cephalon.synth.scene import Scene, draw_scenes
+from cephalon.synth.stock import Library, load_library
 from cephalon.synth.truth import HeadMaps, Maps, head_maps, picture_maps
 
 SIZE = 96

@@ -13,9 +13,9 @@ from cephalon.synth.options import FAMILIES, SampleOptions, family_options
 
 if TYPE_CHECKING:
     from cephalon.synth.expression import sample_expression
-    from cephalon.synth.library import Library, data_folder, load_library
     from cephalon.synth.sample import Sample, decode, encode, iterate, make_samples
     from cephalon.synth.shards import read_records, read_shard, write_dataset
+    from cephalon.synth.stock import Library, data_folder, load_library
     from cephalon.synth.truth import prn_position_map
 
 _WHERE = {

@@ -17,11 +17,11 @@ from cephalon.synth.body import clothes
 from cephalon.synth.hair import hair_pieces
 from cephalon.synth.hair_textures import layer_textures
 from cephalon.synth.labels import LABELS
-from cephalon.synth.library import Library
 from cephalon.synth.light import irradiance, rotate_sh
 from cephalon.synth.paint import EYE_UV_SCALE, paint_cloth, paint_eye, paint_skin, shared_textures, skin_tone
 from cephalon.synth.piece import Material, Piece
 from cephalon.synth.scene import Actor, Scene
+from cephalon.synth.stock import Library
 from cephalon.synth.wear import occluder, worn
 
 Float = NDArray[np.float64]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from cephalon.core import InputError
 from cephalon.files.png import write_png
-from cephalon.synth.library import data_folder, load_library
 from cephalon.synth.options import SampleOptions, family_options
 from cephalon.synth.sample import decode, encode, make_samples, texture_size
+from cephalon.synth.stock import data_folder, load_library
 
 
 def run(options: argparse.Namespace, *, out: Callable[[str], None]) -> int:

@@ -20,11 +20,11 @@ from cephalon.core import InputError
 from cephalon.files.atomic import OutputFolder
 from cephalon.files.obj import write_obj
 from cephalon.synth.expression import sample_expression
-from cephalon.synth.library import Library
 from cephalon.synth.options import CameraOptions, PersonOptions, SampleOptions, SensorOptions
 from cephalon.synth.person import Person, draw_person
 from cephalon.synth.sample import make_sample
 from cephalon.synth.scene import HEAD_MIDDLE, Scene, draw_scenes, placed_actor, pose_rotation
+from cephalon.synth.stock import Library
 
 SEED_OFFSET = 900_000_000
 """Added to the benchmark's seed, so that no training set of the same seed shares its people."""

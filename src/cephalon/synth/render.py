@@ -14,9 +14,9 @@ from cephalon.synth._kernels import layers_kernel, majority_kernel, shadow_kerne
 from cephalon.synth._shading import shade_kernel
 from cephalon.synth.assemble import Geometry, Stage, assemble
 from cephalon.synth.labels import LABELS
-from cephalon.synth.library import Library
 from cephalon.synth.light import frame_towards, rotate_sh, sh_basis
 from cephalon.synth.scene import Lamp, Scene
+from cephalon.synth.stock import Library
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]

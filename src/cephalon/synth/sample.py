@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cephalon.synth.labels import LABELS
-from cephalon.synth.library import Library, load_library
 from cephalon.synth.options import SampleOptions
 from cephalon.synth.render import Rendering, render
 from cephalon.synth.scene import Scene, draw_scenes
 from cephalon.synth.sensor import expose
+from cephalon.synth.stock import Library, load_library
 from cephalon.synth.truth import gaze_directions, head_box, head_maps, named_points, picture_maps
 
 FORMAT_VERSION = 1

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from cephalon.geometry import Camera, Rigid, rotation_from_rotvec
 from cephalon.geometry.camera import FULL_FRAME_DIAGONAL_MM
 from cephalon.synth.expression import gaze_coefficients, sample_expression, speech
-from cephalon.synth.library import Library
 from cephalon.synth.light import frame_towards
 from cephalon.synth.options import SampleOptions, SensorOptions
 from cephalon.synth.person import Person, draw_person
+from cephalon.synth.stock import Library
 
 Float = NDArray[np.float64]
 

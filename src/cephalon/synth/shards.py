@@ -128,7 +128,7 @@ def _check_manifest(path: Path, manifest: dict[str, Any]) -> None:
 
 def write_shard(task: ShardTask) -> ShardTask:
     """Make and write one shard; runs in a worker."""
-    from cephalon.synth.library import load_library
+    from cephalon.synth.stock import load_library
 
     options = SampleOptions.from_json(task.options)
     library = load_library(None if task.data is None else Path(task.data), texture_size(options))

@@ -16,9 +16,9 @@ from cephalon.geometry import Camera, Raster, SurfacePoints, point_visibility, r
 from cephalon.head import HeadModel
 from cephalon.synth._kernels import spread_kernel, surface_kernel, texels_kernel
 from cephalon.synth.assemble import PosedHead, solid_faces
-from cephalon.synth.library import Library
 from cephalon.synth.render import Rendering, collect_layers, rasterise_solids
 from cephalon.synth.scene import HEAD_MIDDLE, Scene
+from cephalon.synth.stock import Library
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
