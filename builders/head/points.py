@@ -130,10 +130,10 @@ def join(parts: Sequence[Corners]) -> Corners:
     )
 
 
-def traced_model(model: HeadModel) -> HeadModel:
-    """Return the head model with MediaPipe's points as traced on renders, not settled."""
+def traced_model(model: HeadModel, offset: Float | None = None) -> HeadModel:
+    """Return the head model with MediaPipe's points as traced on renders, moved by `offset` (478, 2) mm if given."""
     base = load_base()
-    corners = mediapipe_points(base, model.mean, settled=False)
+    corners = mediapipe_points(base, model.mean, offset)
     points = _on_faces(corners, triangulate(base.polygons)[0], list(model.point_set("mediapipe478").names))
     return dataclasses.replace(model, point_sets={**model.point_sets, "mediapipe478": points})
 
@@ -147,7 +147,7 @@ def build_points(base: HeadBase, mean: Float) -> dict[str, SurfacePoints]:
     """
     faces = triangulate(base.polygons)[0]
     skin_faces = faces[: len(triangulate(base.polygons[base.part("skin")[1]])[0])]
-    mediapipe = mediapipe_points(base, mean)
+    mediapipe = mediapipe_points(base, mean, settled_offset())
     craniofacial = craniofacial_points(base)
     ibug, ibug_names = ibug_points(base, mean, mediapipe)
     now, now_names = now_points(mediapipe, craniofacial, skin_faces)
@@ -159,8 +159,15 @@ def build_points(base: HeadBase, mean: Float) -> dict[str, SurfacePoints]:
     }
 
 
-def mediapipe_points(base: HeadBase, mean: Float, *, settled: bool = True) -> Corners:
-    """MediaPipe's 478 points on the mean head (n, 3) mm; as traced on renders only, if not `settled`."""
+def settled_offset() -> Float | None:
+    """Shifts (478, 2) mm, +x the person's left, +y up, that `builders.head.settle_points` measured on photos."""
+    if not SETTLED_FILE.exists():
+        return None
+    return np.array(json.loads(SETTLED_FILE.read_text(encoding="utf-8"))["offset_mm"])
+
+
+def mediapipe_points(base: HeadBase, mean: Float, offset: Float | None = None) -> Corners:
+    """MediaPipe's 478 points on the mean head (n, 3) mm, as traced on renders and moved by `offset` (478, 2) mm."""
     record = json.loads(MEDIAPIPE_FILE.read_text(encoding="utf-8"))
     traced = np.array(record["hm08_vertices"])
     vertices = base.asset_index(traced.reshape(-1)).reshape(traced.shape)
@@ -168,8 +175,8 @@ def mediapipe_points(base: HeadBase, mean: Float, *, settled: bool = True) -> Co
     weights /= weights.sum(axis=1, keepdims=True)
     mirror = np.array(record["mirror"])
     corners = Corners(vertices=vertices, weights=weights)
-    if settled and SETTLED_FILE.exists():
-        corners = _settled(corners, mean, mirror, _Surface(base, mean), base.symmetry)
+    if offset is not None:
+        corners = _settled(corners, offset, mean, mirror, _Surface(base, mean), base.symmetry)
     vertices, weights = corners.vertices, corners.weights
     position = corners.positions(mean)
     lid_edges, lip_edges = _left_lid_edges(base), _lip_line_edges(base)
@@ -191,9 +198,10 @@ def mediapipe_points(base: HeadBase, mean: Float, *, settled: bool = True) -> Co
     return join([Corners(vertices=vertices, weights=weights), *[iris_points(base, mean, side) for side in SIDES]])
 
 
-def _settled(corners: Corners, mean: Float, mirror: NDArray[np.intp], surface: _Surface, symmetry: Ints) -> Corners:
+def _settled(
+    corners: Corners, offset: Float, mean: Float, mirror: NDArray[np.intp], surface: _Surface, symmetry: Ints
+) -> Corners:
     """Move the points that lie on no edge by the shifts measured on photos (see `builders.head.settle_points`)."""
-    offset = np.array(json.loads(SETTLED_FILE.read_text(encoding="utf-8"))["offset_mm"])
     position = corners.positions(mean)
     vertices, weights = corners.vertices.copy(), corners.weights.copy()
     for k in range(len(position)):

@@ -5,10 +5,18 @@ The points are traced on portraits of our own heads (`builders.head.trace_mediap
 jaw, sides, cheeks, forehead, brows) the landmarker places it by habit, and the habit differs between renders and
 photos, by millimetres. Such a shift, the same for everybody, would bend every face the same way.
 
-Over many adults identity averages out: the mean of (measured - predicted) over frontal photos of different people,
-each posed by the edges with the head held near the mean adult, is the shift. Only faces at rest count. It is made
-mirror-symmetric, turned into mm on the mean head and added to the traced positions when the points are built. Each
-half of the photos checks the other. Only the portraits of `is_development` take part, so that the others can judge the
+Over many adults identity averages out: the median of (measured - predicted) over frontal photos of different people,
+each posed with the head held near the mean adult, is the shift. It is made mirror-symmetric, turned into mm on the mean
+head and added to the traced positions when the points are built.
+
+Two steps, since the points along the sides of the head (temples, before the ears, jaw) say how far a head is pitched,
+and on photos they lie some 12 mm lower than on renders:
+1. The sides, from photos whose ears were marked by hand (`ears_seen.json`). Ears lie 100 mm behind the face and tell
+   the pitch to about 2 degrees; without them a shift of the sides passes for looking up, and every face gets too long a
+   nose. All expressions count, as the sides hardly move.
+2. The rest, from faces at rest, posed by the edges (lids, nose, lips) and the settled sides.
+
+Each half of the photos checks the other. Only the portraits of `is_development` take part, so that the others can judge the
 fit. What this assumes: that the people in the photos are average adults together, and
 that the model's mean head is the mean adult, which it is calibrated to be.
 
@@ -21,6 +29,8 @@ Only the averages are stored, no picture and nothing of a single person.
 from __future__ import annotations
 
 import argparse
+import functools
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +46,7 @@ from cephalon.head import HeadModel
 from cephalon.observe import default_source
 from cephalon.observe.canonical import canonical_face
 from cephalon.photo import Photo
-from cephalon.values import Observation
+from cephalon.values import Observation, PointObservation
 
 Float = NDArray[np.float64]
 
@@ -54,7 +64,15 @@ AT_REST = (
 """Greatest scores of a face that counts as neutral: a smile moves cheeks and chin as much as people differ."""
 
 MOST_MM = 6.0
-"""Longer shifts are cut: points at the ears slide along the outline, which the fit follows by itself."""
+"""Longer shifts of points on the front are cut: the face is not that different on photos."""
+
+SIDES_MM, MOST_AT_SIDES_MM = 45.0, 16.0
+"""Points less far in front of the ears than this are the sides, and may move this much."""
+
+EAR_SIGMA_MM = (8.0, 1.0)
+"""Sd of a marked ear's place across and along the upright picture: ears stand off differently, their height tells."""
+
+EARS_FILE = Path(__file__).parent / "ears_seen.json"
 
 UNSETTLED_WEAKER = 6.0
 """Factor on the sd of the points that are to be settled: the pose comes from the edges (lids, nose, lips)."""
@@ -62,23 +80,35 @@ UNSETTLED_WEAKER = 6.0
 ADULT_YEARS = 40.0
 
 
-def residuals(photos: list[Path], model: HeadModel) -> Float:
-    """Return (photos, 478, 2) measured minus predicted, mm at the point's depth, +x the person's left, +y up."""
+def residuals(photos: list[Path], model: HeadModel, trusted: NDArray[np.bool_], *, at_rest: bool, ears: bool) -> Float:
+    """Return (photos, 478, 2) measured minus predicted, mm at the point's depth, +x the person's left, +y up.
+
+    Parameters
+    ----------
+    trusted : (478,) points that the pose comes from; the others have little say.
+    at_rest : whether only neutral faces count.
+    ears : whether only photos with marked ears count; where they are marked, they always help to pose the head.
+    """
     source = default_source(None, model)
     points = model.points(None, "mediapipe478")
     options = FitOptions(tempering=HELD_MEAN)
-    weaker = np.ones(len(points))
-    weaker[[k for k in range(len(points)) if k not in ON_EDGES and k < 468]] = UNSETTLED_WEAKER**2
+    weaker = np.where(trusted, 1.0, UNSETTLED_WEAKER**2)
     rows = []
     for path in photos:
+        marked = seen_ears(path)
+        if ears and not marked:
+            continue
         try:
             observation = source.observe(Photo.open(path))
-            if not _neutral(observation, model):
+            if at_rest and not _neutral(observation, model):
                 continue
             measured = observation.points[0]
-            trusted = replace(measured, covariance=measured.covariance * weaker[:, None, None])
-            posed = replace(observation, points=(trusted,))
-            fitted = fit([posed], model, options, Cues(age_years=ADULT_YEARS)).photos[0]
+            seen = [replace(measured, covariance=measured.covariance * weaker[:, None, None])]
+            if marked:
+                seen.append(ear_observation(marked, model, px_per_mm(measured, points)))
+            fitted = fit(
+                [replace(observation, points=tuple(seen))], model, options, Cues(age_years=ADULT_YEARS)
+            ).photos[0]
         except CephalonError as error:
             print(f"left out: {error}")
             continue
@@ -91,6 +121,32 @@ def residuals(photos: list[Path], model: HeadModel) -> Float:
         turn = np.array([[np.cos(roll), np.sin(roll)], [-np.sin(roll), np.cos(roll)]])
         rows.append(upright @ turn.T)
     return np.array(rows)
+
+
+def seen_ears(photo: Path) -> dict[str, list[float]]:
+    """Marked ear points of a photo of the data folder, px by name ("sa_l" the top, "sba_l" the lobe, ...)."""
+    return _ears().get(f"{photo.parent.name}/{photo.stem}", {})
+
+
+@functools.cache
+def _ears() -> dict[str, dict[str, list[float]]]:
+    return json.loads(EARS_FILE.read_text(encoding="utf-8"))["photos"]
+
+
+def ear_observation(marked: dict[str, list[float]], model: HeadModel, px_mm: float) -> PointObservation:
+    """Marked ear points as an observation of the set "iso"; `px_mm` is the photo's scale, px per mm."""
+    names = list(model.point_set("iso").names)
+    position, visible = np.zeros((len(names), 2)), np.zeros(len(names), dtype=bool)
+    rows = [names.index(name) for name in marked]
+    position[rows], visible[rows] = list(marked.values()), True
+    covariance = np.tile(np.diag(np.square(EAR_SIGMA_MM)) * px_mm**2, (len(names), 1, 1))
+    return PointObservation(set_name="iso", position=position, covariance=covariance, visible=visible)
+
+
+def px_per_mm(measured: PointObservation, points: Float) -> float:
+    """Scale of a frontal photo from the outer corners of the eyes (33, 263)."""
+    apart = np.linalg.norm(measured.position[33] - measured.position[263])
+    return float(apart / np.linalg.norm(points[33] - points[263]))
 
 
 def _neutral(observation: Observation, model: HeadModel) -> bool:
@@ -108,8 +164,35 @@ def symmetric_median(rows: Float, mirror: NDArray[np.intp]) -> Float:
     return (middle + middle[mirror] * [-1.0, 1.0]) / 2
 
 
-def _cut(shift: Float) -> Float:
-    return shift * np.minimum(1, MOST_MM / np.maximum(np.linalg.norm(shift, axis=1, keepdims=True), 1e-9))
+def _cut(shift: Float, most: Float) -> Float:
+    return shift * np.minimum(1, most / np.maximum(np.linalg.norm(shift, axis=1), 1e-9))[:, None]
+
+
+def settle(photos: list[Path], model: HeadModel) -> tuple[Float, list[dict[str, float]]]:
+    """Return the shifts (478, 2) mm, and for both steps how well one half of the photos foretells the other."""
+    mirror = canonical_face().mirror
+    traced = traced_model(model)
+    depth = traced.points(None, "mediapipe478")[:, 2]
+    edges = np.isin(np.arange(478), [*ON_EDGES, *range(468, 478)])
+    sides = ~edges & (depth < SIDES_MM)
+    most = np.where(sides, MOST_AT_SIDES_MM, MOST_MM)
+    offset, record = np.zeros((478, 2)), []
+    for step, chosen in (("sides", sides), ("front", ~edges & ~sides)):
+        first = step == "sides"
+        posed = traced if first else traced_model(model, offset)
+        rows = residuals(photos, posed, edges if first else edges | sides, at_rest=not first, ears=first)
+        halves = [symmetric_median(rows[start::2], mirror) for start in (0, 1)]
+        before = halves[1][chosen]
+        after = before - _cut(halves[0], most)[chosen]
+        record.append(
+            {
+                "photos": len(rows),
+                **{k: float(np.sqrt((x**2).sum(-1).mean())) for k, x in (("before_mm", before), ("after_mm", after))},
+            }
+        )
+        offset[chosen] = _cut(symmetric_median(rows, mirror), most)[chosen]
+        print(f"{step}: {record[-1]}")
+    return offset, record
 
 
 def main() -> None:
@@ -119,24 +202,13 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="head model asset; default the packaged one")
     parser.add_argument("-o", "--output", type=Path, default=SETTLED_FILE)
     options = parser.parse_args()
-    model = traced_model(HeadModel.load(options.model))
     photos = sorted(path for folder in options.folders for path in folder.glob("*.jpg") if is_development(path))
-    mirror = canonical_face().mirror
-    rows = residuals(photos, model)
-    smooth = [k for k in range(rows.shape[1]) if k not in ON_EDGES and k < 468]
-    half = [_cut(symmetric_median(rows[start::2], mirror))[smooth] for start in (0, 1)]
-    raw = symmetric_median(rows[1::2], mirror)[smooth]
-    rms = [float(np.sqrt((x**2).sum(-1).mean())) for x in (raw, raw - half[0])]
-    print(
-        f"{len(rows)} photos; one half settled by the other: mean shift {rms[0]:.2f} mm before, {rms[1]:.2f} mm after"
-    )
-    shift = _cut(symmetric_median(rows, mirror))
+    shift, record = settle(photos, HeadModel.load(options.model))
     write_json(
         options.output,
         {
             "what": "shift of MediaPipe's points on the mean head, photos against renders; mm, +x person's left, +y up",
-            "photos": len(rows),
-            "half_by_half_rms_mm": {"before": rms[0], "after": rms[1]},
+            "half_by_half": dict(zip(("sides", "front"), record, strict=True)),
             "offset_mm": np.round(shift, 3),
         },
     )
