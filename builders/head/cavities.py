@@ -25,6 +25,9 @@ OVER_MM = 5.0
 THICKNESS_MM = 7.0
 """Least thickness of cheeks and lips around the mean head's mouth."""
 
+DEEPENING_STEPS = 2
+"""Rings of the cavity around what is deepened that go along in part."""
+
 FADE_RINGS = 2
 """Over so many rings from the rim the depth takes over its own shape."""
 
@@ -76,17 +79,27 @@ def _mouth() -> tuple[NDArray[np.intp], NDArray[np.intp], Float, Float]:
 
 
 def deepen_mouth(base: HeadBase, head: Float) -> Float:
-    """A head (n, 3) whose mouth's cavity lies at least ``THICKNESS_MM`` under the skin, but for the lips."""
+    """A head (n, 3) whose mouth's cavity lies at least ``THICKNESS_MM`` under the skin, but for the lips.
+
+    The depth is taken under the skin beside the red of the lips: at the opening the nearest skin is that of the other lip.
+    """
     count = base.part("skin")[0].stop
     cavity, over, _, depth = _mouth()
+    regions = build_regions(base)
+    over = over[np.maximum(regions["lips_upper"], regions["lips_lower"])[over] < 0.1]
     normals = vertex_normals(head[:count], triangulate(base.polygons[base.part("skin")[1]])[0])
+    joined = _joined(base)[cavity][:, cavity]
+    averaging = sparse.csr_matrix(sparse.diags(1 / np.maximum(np.asarray(joined.sum(axis=1)).ravel(), 1)) @ joined)
     deepened = head.copy()
     for _ in range(2):
         apart = deepened[cavity][:, None] - head[over][None]
         nearest = np.argmin((apart**2).sum(axis=2), axis=1)
         out = normals[over[nearest]]
         under = -(apart[np.arange(len(cavity)), nearest] * out).sum(axis=1)
-        deepened[cavity] -= ((depth == 1.0) * np.maximum(THICKNESS_MM - under, 0.0))[:, None] * out
+        push = ((depth == 1.0) * np.maximum(THICKNESS_MM - under, 0.0))[:, None] * out
+        for _ in range(DEEPENING_STEPS):
+            push = np.where(np.linalg.norm(push, axis=1, keepdims=True) > 0, push, averaging @ push)
+        deepened[cavity] -= depth[:, None] * push
     return (deepened + deepened[base.symmetry] * [-1.0, 1.0, 1.0]) / 2.0
 
 
