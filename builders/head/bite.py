@@ -78,6 +78,21 @@ def carry_teeth(base: HeadBase, mean: Float, modes: Float) -> Float:
     return carried
 
 
+def aim_tongue(base: HeadBase, mean: Float, offset: Float) -> Float:
+    """The offset (n, 3) of a tongue put out, turned so that the tongue passes between the lips of the mean head (n, 3)."""
+    outside, inside, lip = lip_rings(base)
+    middle = np.abs(mean[:, 0]) < 2.0
+    lips = mean[(lip != 0) & middle & (np.minimum(outside, inside) <= 1)].mean(axis=0)
+    rows = base.part("tongue")[0]
+    out = mean[rows] + offset[rows]
+    at_lips = out[np.abs(out[:, 2] - lips[2]) < 4.0]
+    back = out[:, 2].min()
+    rise = (lips[1] - at_lips[:, 1].mean()) * np.clip((out[:, 2] - back) / (lips[2] - back), 0.0, 1.0)
+    aimed = offset.copy()
+    aimed[rows, 1] += rise
+    return aimed
+
+
 def _similarity(arm: Float) -> Float:
     """Derivative (v, 3, 7) of points at arms (v, 3) by a shift, a scale and a turn."""
     columns = np.zeros((len(arm), 3, 7))

@@ -11,6 +11,7 @@ from scipy.sparse.linalg import spsolve
 
 from builders.head.base import HeadBase, load_base
 from builders.head.controls import average_adult
+from builders.head.lips import lip_rings
 from builders.head.regions import build_regions
 from cephalon.geometry import procrustes, triangulate, vertex_normals
 
@@ -24,6 +25,12 @@ OVER_MM = 5.0
 
 THICKNESS_MM = 7.0
 """Least thickness of cheeks and lips around the mean head's mouth."""
+
+RIM_RINGS = 5
+"""Rings of the mouth's cavity, from the lips' edge, that are led by both the edge and the depth."""
+
+OVER_SHARE = 1.5
+"""How much the last of these holds to the skin over it, so that a thin lip keeps its inner wall behind it."""
 
 DEEPENING_STEPS = 2
 """Rings of the cavity around what is deepened that go along in part."""
@@ -48,8 +55,8 @@ def settle_nostrils(base: HeadBase, vertices: NDArray[np.float32]) -> NDArray[np
 def follow_skin(base: HeadBase, modes: Float) -> Float:
     """Modes (k, n, 3) in which cavities have no life of their own, so that they do not come out of the face.
 
-    The inside of the nostrils moves with their rims alone, harmonic between them; the mouth's cavity moves with the skin
-    that lies over it.
+    The inside of the nostrils moves with their rims alone, harmonic between them; the depth of the mouth's cavity moves
+    with the skin that lies over it, and what is between that and the lips' edge is nearly harmonic.
     """
     followed = modes.copy()
     joined = _joined(base)
@@ -57,6 +64,13 @@ def follow_skin(base: HeadBase, modes: Float) -> Float:
     cavity, over, shares, depth = _mouth()
     of_skin = np.einsum("ir,krc->kic", shares, modes[:, over])
     followed[:, cavity] += depth[:, None] * (of_skin - modes[:, cavity])
+    rim, between, deep, share = _mouth_rings()
+    ends = np.concatenate([rim, deep])
+    inner = sparse.csc_matrix(laplacian[between][:, between] + sparse.diags(share))
+    side = -np.einsum("ie,kec->ikc", laplacian[between][:, ends].toarray(), followed[:, ends])
+    side += (share[:, None] * followed[:, between].transpose(1, 0, 2).reshape(len(between), -1)).reshape(side.shape)
+    solved = np.asarray(spsolve(inner, side.reshape(len(between), -1)))
+    followed[:, between] = solved.reshape(side.shape).transpose(1, 0, 2)
     for rim, inside, _ in _nostrils():
         weights = -spsolve(laplacian[inside][:, inside].tocsc(), laplacian[inside][:, rim].tocsc()).toarray()
         weights /= weights.sum(axis=1, keepdims=True)
@@ -76,6 +90,18 @@ def _mouth() -> tuple[NDArray[np.intp], NDArray[np.intp], Float, Float]:
     squared = ((at[cavity][:, None] - at[over][None]) ** 2).sum(axis=2)
     shares = np.exp(-(squared - squared.min(axis=1, keepdims=True)) / (2 * OVER_MM**2))
     return cavity, over, shares / shares.sum(axis=1, keepdims=True), regions["mouth_cavity"][cavity]
+
+
+@cache
+def _mouth_rings() -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], Float]:
+    """Vertices of the lips' inner edge, of the ``RIM_RINGS`` rings of the cavity behind it, and of the ring after those.
+
+    Last, how much each of those between holds to the skin over it, against 1 to each neighbour.
+    """
+    inside = lip_rings(load_base())[1]
+    between = np.flatnonzero((inside > 0) & (inside <= RIM_RINGS))
+    share = OVER_SHARE * (inside[between] - 1) / (RIM_RINGS - 1)
+    return np.flatnonzero(inside == 0), between, np.flatnonzero(inside == RIM_RINGS + 1), share
 
 
 def deepen_mouth(base: HeadBase, head: Float) -> Float:

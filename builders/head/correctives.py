@@ -23,6 +23,9 @@ Float = NDArray[np.float64]
 BLINK_WITH = ("eyeLookDown", "eyeLookUp", "eyeWide", "eyeSquint")
 """Shapes of the lids that a closed eye must not add to its own: it is closed whatever the other one does."""
 
+SHUT_RINGS = 6
+"""So many rings around the lids' edge leave the other shape's motion out altogether."""
+
 MOUTH_PAIRS = tuple(
     ("jawOpen", name)
     for name in (
@@ -74,7 +77,9 @@ def _pairs(base: HeadBase, mean: Float, offsets: Float) -> tuple[list[tuple[int,
     for side in ("Left", "Right"):
         lids = find_lids(side.lower())
         near = np.zeros(len(mean))
-        near[: len(lids.upper)] = np.clip(1 - (np.minimum(lids.outward, lids.inward) - 3) / LID_OVERLAP_RINGS, 0, 1)
+        near[: len(lids.upper)] = np.clip(
+            1 - (np.minimum(lids.outward, lids.inward) - SHUT_RINGS) / LID_OVERLAP_RINGS, 0, 1
+        )
         for name in BLINK_WITH:
             pairs.append((index[f"eyeBlink{side}"], index[f"{name}{side}"]))
             offset = -near[:, None] * offsets[index[f"{name}{side}"]]

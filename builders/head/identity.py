@@ -16,6 +16,7 @@ from builders.head.bite import carry_teeth
 from builders.head.calibration import calibrate
 from builders.head.cavities import follow_skin, settle_nostrils
 from builders.head.controls import ANCESTRIES, average_adult
+from builders.head.corners import ease_corners
 from builders.head.craniofacial import craniofacial_points
 from builders.head.eyeballs import fit_eyeballs, look_ahead
 from builders.head.lids import clear_lids
@@ -166,7 +167,8 @@ def calibrated_people(
     vertices = calibrate(base, vertices, people, anatomy, modes)
     vertices = fit_eyeballs(base, vertices, people.age_years, rng)
     for _ in range(2):  # lids and lips shift a few measures, which are mended once more
-        vertices = calibrate(base, close_lips(base, clear_lids(base, vertices)), people, anatomy, modes, rounds=1)
+        eased = close_lips(base, clear_lids(base, ease_corners(base, vertices)))
+        vertices = calibrate(base, eased, people, anatomy, modes, rounds=1)
     vertices = settle_nostrils(base, close_lips(base, clear_lids(base, vertices)))
     kept = folded_faces(base, vertices) <= FOLDS_AT_MOST
     return people.take(kept), align(base, vertices[kept], rigid)
@@ -175,7 +177,7 @@ def calibrated_people(
 def in_touch(base: HeadBase, vertices: NDArray[np.floating]) -> NDArray[np.float32]:
     """People (p, n, 3) mm in the frame of the head whose eyes look ahead, with lids on them and lips closed."""
     ahead = look_ahead(base, vertices.astype(np.float32))
-    return settle_nostrils(base, close_lips(base, clear_lids(base, ahead)))
+    return settle_nostrils(base, close_lips(base, clear_lids(base, ease_corners(base, ahead))))
 
 
 def folded_faces(base: HeadBase, vertices: NDArray[np.float32]) -> NDArray[np.intp]:

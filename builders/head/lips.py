@@ -15,7 +15,7 @@ OUTWARD = (1.0, 1.0, 0.85, 0.6, 0.35, 0.15, 0.05)
 INWARD = (1.0, 1.0, 1.0, 0.8, 0.5, 0.25, 0.1)
 """How much of the closing each ring of vertices takes part in, from the lips' inner edge."""
 
-TEETH_CLEARANCE_MM = 0.8
+TEETH_CLEARANCE_MM = 1.2
 TEETH_RINGS = (10, 5)
 """Rings of vertices from the lips' edge, over the face and into the cavity, that must stay before the teeth."""
 
@@ -78,7 +78,7 @@ def seal_lips(base: HeadBase, mean: NDArray[np.float64], modes: NDArray[np.float
     half_width = mean[left, 0]
     place = mean[:, 0] / half_width
     taper = np.clip((1 - np.abs(PLACES)) / 0.015, 0, 1)
-    heights = {k: np.stack([np.interp(PLACES, place[l], mean[l, 1]) for l in of]) for k, of in lines.items()}
+    heights = {k: np.stack([np.interp(PLACES, place[line], mean[line, 1]) for line in of]) for k, of in lines.items()}
     nearest = {1: heights[1].argmin(axis=0), -1: heights[-1].argmax(axis=0)}
     slopes = {k: np.gradient(height, PLACES * half_width, axis=1) for k, height in heights.items()}
     moved = np.flatnonzero(weight)
@@ -106,9 +106,9 @@ def clear_teeth(base: HeadBase, mean: NDArray[np.float64], offset: NDArray[np.fl
     """
     outside, inside, lip = lip_rings(base)
     push = np.zeros(len(mean))
-    for sign, part in ((1, "upper_teeth"), (-1, "lower_teeth")):
+    for sign, parts in ((1, ("upper_teeth",)), (-1, ("upper_teeth", "lower_teeth"))):
         rows = np.flatnonzero((lip == sign) & ((outside < TEETH_RINGS[0]) | (inside < TEETH_RINGS[1])))
-        teeth = base.part(part)[0]
+        teeth = np.concatenate([np.r_[base.part(part)[0]] for part in parts])
         at_rest = mean[rows, 2] - _front(mean[rows], mean[teeth])
         moved = mean + offset
         gap = moved[rows, 2] - _front(moved[rows], moved[teeth])
