@@ -41,8 +41,9 @@ LEAST_MM = 0.05
 LEAST_PAIR_MM = 0.4
 """A pair whose largest offset is smaller is no clash."""
 
-SKIN_MM = 1.0
-"""Least distance from the eyeball of skin beyond the lids' named rings."""
+SKIN_MM, COVER_MM, COVER_RINGS = 1.0, 1.7, (3, 14)
+"""Least distance from the eyeball of moved skin, and of the rings that come to lie over the cornea: between their vertices,
+far apart in a wide lid, its apex must not come through."""
 
 
 def build_correctives(base: HeadBase, mean: Float, offsets: Float) -> dict[str, NDArray]:
@@ -97,7 +98,9 @@ def _pairs(base: HeadBase, mean: Float, offsets: Float) -> tuple[list[tuple[int,
 
 def _lid_arrays(base: HeadBase, mean: Float, side: str) -> dict[str, NDArray]:
     lids = find_lids(side)
-    needed = np.maximum(lids.least_clearance(), np.where(lids.outward < 14, SKIN_MM, -np.inf))
+    needed = np.maximum(lids.least_clearance(), np.where(lids.outward < COVER_RINGS[1], SKIN_MM, -np.inf))
+    covering = (lids.outward >= COVER_RINGS[0]) & (lids.outward < COVER_RINGS[1]) & lids.upper
+    needed[covering] = np.maximum(needed[covering], COVER_MM)
     rows = np.flatnonzero(np.isfinite(needed))
     averaging = neighbour_averaging(base, rows).tocoo()
     carried = lash_carriers(base, side, rows)

@@ -19,7 +19,7 @@ from builders.head.controls import ANCESTRIES, average_adult
 from builders.head.corners import ease_corners
 from builders.head.craniofacial import craniofacial_points
 from builders.head.eyeballs import fit_eyeballs, look_ahead
-from builders.head.lids import clear_lids
+from builders.head.lids import clear_lids, hold_lids
 from builders.head.lips import close_lips, seal_lips
 from builders.head.people import People, draw_people, weight_of_bmi
 from builders.head.regions import build_regions
@@ -101,9 +101,10 @@ def build_identity(
     young = people.age_years < YOUNG_YEARS
     growth, scores_young = growth_modes(vertices[young] - mean, basis, base.symmetry, importance)
     link = link_of(people.take(adult), np.hstack([scores, np.zeros((len(scores), len(growth)))]), ADULT_FEATURES)
+    followed = follow_skin(base, np.concatenate([basis, growth]))
     return IdentityBasis(
         mean=mean,
-        basis=carry_teeth(base, mean, seal_lips(base, mean, follow_skin(base, np.concatenate([basis, growth])))),
+        basis=hold_lids(base, mean, carry_teeth(base, mean, seal_lips(base, mean, followed))),
         residual_mm=np.hypot(missed, FLOOR_MM),
         link=replace(link, young=link_of(people.take(young), scores_young, YOUNG_FEATURES, whole=True)),
         variance_kept=kept,
