@@ -93,7 +93,8 @@ def build_identity(
     """
     people, vertices = calibrated_people(base, scanned, rng, count)
     adult = people.age_years >= ADULT_YEARS
-    vertices = in_touch(base, head_frame(base, symmetric_mean(vertices[adult], base.symmetry)).points(vertices))
+    to_head = head_frame(base, symmetric_mean(vertices[adult], base.symmetry))
+    vertices = in_touch(base, to_head.points(vertices).astype(np.float32))
     importance = vertex_importance(base)
     mean, basis, scores, kept, missed = principal_components(
         vertices[adult], base.symmetry, importance, MODES_AT_MOST - GROWTH_MODES
@@ -175,9 +176,9 @@ def calibrated_people(
     return people.take(kept), align(base, vertices[kept], rigid)
 
 
-def in_touch(base: HeadBase, vertices: NDArray[np.floating]) -> NDArray[np.float32]:
+def in_touch(base: HeadBase, vertices: NDArray[np.float32]) -> NDArray[np.float32]:
     """People (p, n, 3) mm in the frame of the head whose eyes look ahead, with lids on them and lips closed."""
-    ahead = look_ahead(base, vertices.astype(np.float32))
+    ahead = look_ahead(base, vertices)
     return settle_nostrils(base, close_lips(base, clear_lids(base, ease_corners(base, ahead))))
 
 
