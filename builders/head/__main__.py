@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from builders.head.base import HeadBase, RigidMap, load_base
+from builders.head.bite import place_teeth
 from builders.head.cavities import deepen_mouth
 from builders.head.correctives import build_correctives
 from builders.head.expression_source import expression_file, load_expression_face
 from builders.head.expressions import ARKIT_NAMES, build_expressions
-from builders.head.eyes import fit_sphere
 from builders.head.ict import FOLDER_VARIABLE, ict_folder, load_ict
 from builders.head.identity import IdentityBasis, build_identity
 from builders.head.lids import clear_lids
@@ -32,7 +32,7 @@ from builders.head.register import register
 from builders.head.rig import build_rig
 from builders.head.span import wide_span
 from builders.head.unwrap import unwrap_skin
-from cephalon.geometry import procrustes, rotation_from_rotvec, triangulate
+from cephalon.geometry import procrustes, triangulate
 
 SEED = 20251121
 
@@ -109,24 +109,10 @@ def write_asset(path: Path, arrays: dict[str, np.ndarray]) -> None:
 def _touched_up(base: HeadBase, mean: np.ndarray) -> np.ndarray:
     """The mean head (n, 3) with lids clear of the eyeballs and lips closed, as a mean of such heads only nearly has.
 
-    Its mouth's cavity lies deep enough to stay inside other heads.
+    Its mouth's cavity lies deep enough to stay inside other heads; its teeth are of human size, behind the lips.
     """
     mended = close_lips(base, clear_lids(base, mean[None].astype(np.float32)))[0].astype(np.float64)
-    ahead = _eyes_ahead(base, deepen_mouth(base, (mended + mended[base.symmetry] * [-1, 1, 1]) / 2))
-    return (ahead + ahead[base.symmetry] * [-1, 1, 1]) / 2
-
-
-def _eyes_ahead(base: HeadBase, mean: np.ndarray) -> np.ndarray:
-    """The head with its eyeballs turned about their centres until they look along +z, whatever frame it was put in."""
-    turned, pupil = mean.copy(), build_regions(base)["pupil"] > 0.5
-    for side in ("left_eye", "right_eye"):
-        rows = base.part(side)[0]
-        centre, _ = fit_sphere(mean[rows])
-        x, y, z = mean[rows][pupil[rows]].mean(axis=0) - centre
-        yaw, pitch = np.arctan2(x, z), np.arctan2(y, np.hypot(x, z))
-        about_y, about_x = rotation_from_rotvec(np.array([[0.0, -yaw, 0.0], [pitch, 0.0, 0.0]]))
-        turned[rows] = (mean[rows] - centre) @ (about_x @ about_y).T + centre
-    return turned
+    return place_teeth(base, deepen_mouth(base, (mended + mended[base.symmetry] * [-1, 1, 1]) / 2))
 
 
 def _map_to_mean(base: HeadBase, mean: np.ndarray, regions: dict[str, np.ndarray]) -> RigidMap:

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from builders.head.anthropometry import TARGETS, expected, spread, target_correlation
 from builders.head.base import HeadBase
+from builders.head.childhood import form_change, form_rows
 from builders.head.people import SMOOTH_FIELDS, People, kernel_factor
 from cephalon.head.anatomy import Anatomy
 from cephalon.head.measures import MEASURES
@@ -45,6 +46,9 @@ HELD = (("ch", "sto"), ("al", "prn"), ("ex", "en"))
 HELD_MM = 0.2
 """Pairs of points whose difference in height and depth a change of measures leaves alone within this tolerance: no
 survey measures the slant of the mouth, the nose's wings and the eyes, so it stays as scanned."""
+
+FORM_MM = 2.5
+"""Tolerance of the form coordinates of children, see `builders.head.childhood`."""
 
 SPREAD = 0.93
 """Share of the published spreads that is aimed at: the rest is the observers' error in placing points and callipers."""
@@ -76,7 +80,7 @@ def calibrate(
     modes : (k, n, 3) mm, the scanned modes.
     """
     moved = vertices.copy()
-    held = _held(anatomy, vertices.shape[1])
+    held, form = _held(anatomy, vertices.shape[1]), form_rows(base)
     design = _design(people)
     adult = people.age_years >= ADULT_YEARS
     goal = expected(people.age_years, people.male, people.bmi)
@@ -91,10 +95,19 @@ def calibrate(
         )
         correlation = np.corrcoef(unit[adult].T)
         own = sd * (unit @ _transport(correlation, target_correlation(correlation))) - rest
-        by_group = _gain(base, slopes, held, GROUP_FIELDS, stretched=moved[adult].mean(axis=0), modes=None)
+        middle = moved[adult].mean(axis=0)
+        by_group = _gain(base, slopes, held, GROUP_FIELDS, stretched=middle, modes=None)
         by_person = _gain(base, slopes, held, SMOOTH_FIELDS, stretched=None, modes=modes)
-        for change, gain in ((goal - usual, by_group), (own, by_person)):
-            moved += (change.astype(np.float32) @ gain.reshape(len(gain), -1)).reshape(moved.shape)
+        of_children = _gain(base, slopes, held, GROUP_FIELDS, stretched=middle, modes=None, form=form)
+        found = moved.reshape(len(moved), -1) @ form.reshape(len(form), -1).T.astype(np.float32)
+        mature = found[adult].mean(axis=0) + form_change(people.age_years)
+        grown = mature - design @ np.linalg.lstsq(design, found, rcond=None)[0]
+        for who, change, gain in (
+            (adult, goal - usual, by_group),
+            (~adult, np.hstack([goal - usual, grown]), of_children),
+            (adult | ~adult, own, by_person),
+        ):
+            moved[who] += (change[who].astype(np.float32) @ gain.reshape(len(gain), -1)).reshape(-1, *moved.shape[1:])
     for eye in ("left_eye", "right_eye"):  # the balls are moved, not bent
         rows = base.part(eye)[0]
         moved[:, rows] = vertices[:, rows] + (moved[:, rows] - vertices[:, rows]).mean(axis=1, keepdims=True)
@@ -137,14 +150,19 @@ def _gain(
     *,
     stretched: NDArray[np.float32] | None,
     modes: NDArray[np.float32] | None,
+    form: Float | None = None,
 ) -> NDArray[np.float32]:
-    """Mirror-symmetric displacement (q, n, 3) mm for a change of each measure alone by 1 mm."""
+    """Mirror-symmetric displacement (q, n, 3) mm for a change of each measure alone by 1 mm.
+
+    With linear maps `form` (f, n, 3) also for each of their values, (q + f, n, 3).
+    """
     factors = [sd_mm * kernel_factor(length_mm) for length_mm, sd_mm in fields]
     factors.append(EYES_SD_MM * _eyes_apart(base)[:, None])
     if stretched is not None:
         factors.append(STRETCH_SD * stretched)
     factor = np.hstack(factors)
-    count, slopes = len(slopes), np.concatenate([slopes, held])
+    extra = np.zeros((0, *slopes.shape[1:])) if form is None else form
+    count, slopes = len(slopes) + len(extra), np.concatenate([slopes, extra, held])
     pulled = np.einsum("qnc,nm->qmc", slopes, factor, optimize=True)
     spread_out = np.einsum("nm,qmc->qnc", factor, pulled, optimize=True)
     together = np.einsum("qmc,rmc->qr", pulled, pulled, optimize=True)
@@ -155,7 +173,7 @@ def _gain(
         together += by_mode @ by_mode.T
         shares = [target.tolerance for target in TARGETS.values()]
     tolerance = [share * sum(target.sd) / 2 for share, target in zip(shares, TARGETS.values(), strict=True)]
-    tolerance += [HELD_MM] * len(held)
+    tolerance += [FORM_MM] * len(extra) + [HELD_MM] * len(held)
     gain = np.einsum("qr,rnc->qnc", np.linalg.inv(together + np.diag(np.square(tolerance)))[:count], spread_out)
     return ((gain + gain[:, base.symmetry] * [-1.0, 1.0, 1.0]) / 2).astype(np.float32)
 

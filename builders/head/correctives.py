@@ -23,6 +23,9 @@ Float = NDArray[np.float64]
 BLINK_WITH = ("eyeLookDown", "eyeLookUp", "eyeWide", "eyeSquint")
 """Shapes of the lids that a closed eye must not add to its own: it is closed whatever the other one does."""
 
+SHUT_RINGS = 6
+"""So many rings around the lids' edge leave the other shape's motion out altogether."""
+
 MOUTH_PAIRS = tuple(
     ("jawOpen", name)
     for name in (
@@ -38,8 +41,9 @@ LEAST_MM = 0.05
 LEAST_PAIR_MM = 0.4
 """A pair whose largest offset is smaller is no clash."""
 
-SKIN_MM = 1.0
-"""Least distance from the eyeball of skin beyond the lids' named rings."""
+SKIN_MM, COVER_MM, COVER_RINGS = 1.0, 1.7, (3, 14)
+"""Least distance from the eyeball of moved skin, and of the rings that come to lie over the cornea: between their vertices,
+far apart in a wide lid, its apex must not come through."""
 
 
 def build_correctives(base: HeadBase, mean: Float, offsets: Float) -> dict[str, NDArray]:
@@ -74,7 +78,9 @@ def _pairs(base: HeadBase, mean: Float, offsets: Float) -> tuple[list[tuple[int,
     for side in ("Left", "Right"):
         lids = find_lids(side.lower())
         near = np.zeros(len(mean))
-        near[: len(lids.upper)] = np.clip(1 - (np.minimum(lids.outward, lids.inward) - 3) / LID_OVERLAP_RINGS, 0, 1)
+        near[: len(lids.upper)] = np.clip(
+            1 - (np.minimum(lids.outward, lids.inward) - SHUT_RINGS) / LID_OVERLAP_RINGS, 0, 1
+        )
         for name in BLINK_WITH:
             pairs.append((index[f"eyeBlink{side}"], index[f"{name}{side}"]))
             offset = -near[:, None] * offsets[index[f"{name}{side}"]]
@@ -92,7 +98,9 @@ def _pairs(base: HeadBase, mean: Float, offsets: Float) -> tuple[list[tuple[int,
 
 def _lid_arrays(base: HeadBase, mean: Float, side: str) -> dict[str, NDArray]:
     lids = find_lids(side)
-    needed = np.maximum(lids.least_clearance(), np.where(lids.outward < 14, SKIN_MM, -np.inf))
+    needed = np.maximum(lids.least_clearance(), np.where(lids.outward < COVER_RINGS[1], SKIN_MM, -np.inf))
+    covering = (lids.outward >= COVER_RINGS[0]) & (lids.outward < COVER_RINGS[1]) & lids.upper
+    needed[covering] = np.maximum(needed[covering], COVER_MM)
     rows = np.flatnonzero(np.isfinite(needed))
     averaging = neighbour_averaging(base, rows).tocoo()
     carried = lash_carriers(base, side, rows)

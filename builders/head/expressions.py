@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from builders.head.base import ACTIONS, HeadBase, RigidMap
+from builders.head.bite import aim_tongue
 from builders.head.carry import carry_expressions
 from builders.head.expression_places import find_places
 from builders.head.expression_source import ExpressionFace
@@ -102,6 +103,8 @@ def build_expressions(
         if name.startswith(("mouth", "cheek", "nose", "jaw")) and name != "mouthClose":
             offsets[row] += clear_teeth(base, mean, offsets[row])
     _close_mouths(offsets, base, mean)
+    out = ARKIT_NAMES.index("tongueOut")
+    offsets[out] = aim_tongue(base, mean, offsets[out])
     for offset in offsets:
         carry_lashes(offset, mean, base)
     return offsets

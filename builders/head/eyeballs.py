@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from builders.head.base import HeadBase, load_landmarks
 from builders.head.eyes import affine_weights, make_eyeball
+from builders.head.lids import eyeball_pose
 
 Float = NDArray[np.float64]
 
@@ -73,6 +74,27 @@ def fit_eyeballs(
         step = _lay(fitted[:, margin].astype(np.float64), new_centre, radius)
         fitted[:, near, 2] += step @ _spread(base, margin, near)
     return fitted
+
+
+def look_ahead(base: HeadBase, vertices: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Let the eyes of people (p, n, 3) mm look along +z and lay the lid margins on them anew.
+
+    Measures change a face and alignment turns it, eyeballs with it. With every eye turned back, an eyeball is linear in
+    its centre and radius, so that no mode of identity turns a gaze.
+    """
+    ahead = vertices.copy()
+    ball = make_eyeball().points
+    for name, flip in (("left_eye", 1.0), ("right_eye", -1.0)):
+        part = base.part(name)[0]
+        poses = [eyeball_pose(eye) for eye in vertices[:, part].astype(np.float64)]
+        centre, radius = np.stack([pose[0] for pose in poses]), np.array([pose[1] for pose in poses])
+        ahead[:, part] = centre[:, None] + radius[:, None, None] * (ball * np.array([flip, 1.0, 1.0]))
+        margin = base.asset_index(load_landmarks()["loops"]["left_lid"])
+        margin = margin if name == "left_eye" else base.symmetry[margin]
+        near = _near(base, name)
+        step = _lay(vertices[:, margin].astype(np.float64), centre, radius)
+        ahead[:, near, 2] += step @ _spread(base, margin, near)
+    return ahead
 
 
 def _opening_middle(margin: Float, centre: Float) -> Float:

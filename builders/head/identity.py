@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from builders.head.alignment import alignment_weights, onto, without_motion
 from builders.head.base import HeadBase, head_frame
+from builders.head.bite import carry_teeth
 from builders.head.calibration import calibrate
 from builders.head.cavities import follow_skin, settle_nostrils
 from builders.head.controls import ANCESTRIES, average_adult
+from builders.head.corners import ease_corners
 from builders.head.craniofacial import craniofacial_points
-from builders.head.eyeballs import fit_eyeballs
-from builders.head.lids import clear_lids
-from builders.head.lips import close_lips
+from builders.head.eyeballs import fit_eyeballs, look_ahead
+from builders.head.lids import clear_lids, hold_lids
+from builders.head.lips import close_lips, seal_lips
 from builders.head.people import People, draw_people, weight_of_bmi
 from builders.head.regions import build_regions
 from builders.head.register import Registered
@@ -91,19 +93,19 @@ def build_identity(
     """
     people, vertices = calibrated_people(base, scanned, rng, count)
     adult = people.age_years >= ADULT_YEARS
+    to_head = head_frame(base, symmetric_mean(vertices[adult], base.symmetry))
+    vertices = in_touch(base, to_head.points(vertices).astype(np.float32))
     importance = vertex_importance(base)
     mean, basis, scores, kept, missed = principal_components(
         vertices[adult], base.symmetry, importance, MODES_AT_MOST - GROWTH_MODES
     )
-    to_head = head_frame(base, mean)
-    mean, basis = to_head.points(mean), to_head.offsets(basis)
-    vertices = to_head.points(vertices).astype(np.float32)
     young = people.age_years < YOUNG_YEARS
     growth, scores_young = growth_modes(vertices[young] - mean, basis, base.symmetry, importance)
     link = link_of(people.take(adult), np.hstack([scores, np.zeros((len(scores), len(growth)))]), ADULT_FEATURES)
+    followed = follow_skin(base, np.concatenate([basis, growth]))
     return IdentityBasis(
         mean=mean,
-        basis=follow_skin(base, np.concatenate([basis, growth])),
+        basis=hold_lids(base, mean, carry_teeth(base, mean, seal_lips(base, mean, followed))),
         residual_mm=np.hypot(missed, FLOOR_MM),
         link=replace(link, young=link_of(people.take(young), scores_young, YOUNG_FEATURES, whole=True)),
         variance_kept=kept,
@@ -167,10 +169,17 @@ def calibrated_people(
     vertices = calibrate(base, vertices, people, anatomy, modes)
     vertices = fit_eyeballs(base, vertices, people.age_years, rng)
     for _ in range(2):  # lids and lips shift a few measures, which are mended once more
-        vertices = calibrate(base, close_lips(base, clear_lids(base, vertices)), people, anatomy, modes, rounds=1)
+        eased = close_lips(base, clear_lids(base, ease_corners(base, vertices)))
+        vertices = calibrate(base, eased, people, anatomy, modes, rounds=1)
     vertices = settle_nostrils(base, close_lips(base, clear_lids(base, vertices)))
     kept = folded_faces(base, vertices) <= FOLDS_AT_MOST
     return people.take(kept), align(base, vertices[kept], rigid)
+
+
+def in_touch(base: HeadBase, vertices: NDArray[np.float32]) -> NDArray[np.float32]:
+    """People (p, n, 3) mm in the frame of the head whose eyes look ahead, with lids on them and lips closed."""
+    ahead = look_ahead(base, vertices)
+    return settle_nostrils(base, close_lips(base, clear_lids(base, ease_corners(base, ahead))))
 
 
 def folded_faces(base: HeadBase, vertices: NDArray[np.float32]) -> NDArray[np.intp]:

@@ -24,6 +24,10 @@ LASH_REACH_MM = 3.0
 """Lid vertices within about this distance move a lash along."""
 
 
+HELD_SHARE, HELD_RINGS, HELD_GAP_MM = 0.6, 14, 2.5
+"""Share of a mode's change of the skin's distance from the eyeball that is taken away, in how many rings from the lids'
+edge, and up to which distance; at twice that all is left."""
+
 LID_OVERLAP_RINGS = 6.0
 """Rings over which the lids' own motion fades into that of the skin around."""
 
@@ -109,6 +113,29 @@ def clear_lids(base: HeadBase, vertices: NDArray[np.float32]) -> NDArray[np.floa
             for lash, weights in carried:
                 person[lash] += (weights @ push).astype(np.float32)
     return cleared
+
+
+def hold_lids(base: HeadBase, mean: Float, modes: Float) -> Float:
+    """Modes (k, n, 3) in which the skin around the eyes keeps its distance from the eyeballs more nearly than in people.
+
+    The modes are linear and the ball is near: some people in a hundred would show it through the skin beside the lids.
+    """
+    held = modes.copy()
+    ball = make_eyeball().points
+    to_centre = affine_weights(ball, np.zeros((1, 3)))[0]
+    for side in ("left", "right"):
+        lids, eye = find_lids(side), base.part(f"{side}_eye")[0]
+        centre, radius = eyeball_pose(mean[eye])
+        arm = mean[eye] - centre
+        moved = np.einsum("v,kvc->kc", to_centre, modes[:, eye])
+        swelling = np.einsum("kvc,vc->k", modes[:, eye] - moved[:, None], arm) / (arm**2).sum() * radius
+        rows = np.flatnonzero((lids.outward > 1) & (lids.outward < HELD_RINGS))
+        gap, away = clearance(mean[rows], centre, radius)
+        share = HELD_SHARE * np.clip(2 - gap / HELD_GAP_MM, 0, 1)
+        share = share * np.clip((HELD_RINGS - lids.outward[rows]) / 4, 0, 1)
+        change = np.einsum("krc,rc->kr", modes[:, rows] - moved[:, None], away) - swelling[:, None]
+        held[:, rows] -= (share * change)[..., None] * away
+    return held
 
 
 def _spread(push: Float, averaging: sparse.csr_matrix) -> Float:

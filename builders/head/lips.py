@@ -15,11 +15,15 @@ OUTWARD = (1.0, 1.0, 0.85, 0.6, 0.35, 0.15, 0.05)
 INWARD = (1.0, 1.0, 1.0, 0.8, 0.5, 0.25, 0.1)
 """How much of the closing each ring of vertices takes part in, from the lips' inner edge."""
 
-TEETH_CLEARANCE_MM = 0.8
+TEETH_CLEARANCE_MM = 1.2
 TEETH_RINGS = (10, 5)
 """Rings of vertices from the lips' edge, over the face and into the cavity, that must stay before the teeth."""
 
 TEETH_SPREAD = 4
+
+OWN_SHAPE = (0.0, 0.6, 0.0, 0.0)
+"""Share of a mode's change of height, beyond that of the line where the lips touch, which stays to the edge and the rings
+beside it: the inner ones, unseen, would only run through the other lip."""
 
 PLACES = np.linspace(-0.995, 0.995, 61)
 """Places along the mouth, 0 the middle, 1 the left corner."""
@@ -31,22 +35,10 @@ def close_lips(base: HeadBase, vertices: NDArray[np.float32]) -> NDArray[np.floa
     At each place along the mouth the lowest point of the upper lip and the highest of the lower are moved to
     their middle height; the skin around and the cavity's front follow.
     """
-    outside, inside, lip = lip_rings(base)
-    weight = np.zeros(len(base.vertices))
-    for rings, shares in ((outside, OUTWARD), (inside, INWARD)):
-        near = np.flatnonzero(rings < len(shares))
-        weight[near] = np.array(shares)[rings[near]]
-    loop = base.asset_index(load_landmarks()["loops"]["mouth"])
-    left = loop[np.argmax(base.vertices[loop, 0])]
+    left, weight, lines = _mouth_lines(base)
     right = base.symmetry[left]
-    base_place = base.vertices[:, 0] / base.vertices[left, 0]
-    lines: dict[int, list[NDArray[np.intp]]] = {1: [], -1: []}
-    for rings, ring in ((outside, 0), (outside, 1), (inside, 1), (inside, 2)):
-        for sign, chosen in lines.items():
-            line = np.flatnonzero((rings == ring) & (lip == sign))
-            chosen.append(line[np.argsort(base_place[line])])
-    moved = np.flatnonzero(weight > 0)
-    share = -0.5 * lip[moved] * weight[moved]
+    moved = np.flatnonzero(weight)
+    share = -0.5 * weight[moved]
     taper = np.clip((1 - np.abs(PLACES)) / 0.015, 0, 1)
     closed = vertices.copy()
     for person in closed:
@@ -59,6 +51,54 @@ def close_lips(base: HeadBase, vertices: NDArray[np.float32]) -> NDArray[np.floa
     return closed
 
 
+def _mouth_lines(base: HeadBase) -> tuple[int, NDArray[np.float64], dict[int, list[NDArray[np.intp]]]]:
+    """The left corner, how far each vertex goes with its lip (n,), negative for the lower, and lines along each lip."""
+    outside, inside, lip = lip_rings(base)
+    weight = np.zeros(len(base.vertices))
+    for rings, shares in ((outside, OUTWARD), (inside, INWARD)):
+        near = np.flatnonzero(rings < len(shares))
+        weight[near] = np.array(shares)[rings[near]]
+    loop = base.asset_index(load_landmarks()["loops"]["mouth"])
+    left = int(loop[np.argmax(base.vertices[loop, 0])])
+    lines: dict[int, list[NDArray[np.intp]]] = {1: [], -1: []}
+    for rings, ring in ((outside, 0), (outside, 1), (inside, 1), (inside, 2)):
+        for sign, chosen in lines.items():
+            line = np.flatnonzero((rings == ring) & (lip == sign))
+            chosen.append(line[np.argsort(base.vertices[line, 0])])
+    return left, weight * lip, lines
+
+
+def seal_lips(base: HeadBase, mean: NDArray[np.float64], modes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Modes (k, n, 3) of identity that keep the lips of a mean head (n, 3) together.
+
+    At each place along the mouth the two lines that touch on the mean head get the same change of height, in a frame that
+    stands still: what a mode moves sideways changes the height there by the slope of the mouth.
+    """
+    left, weight, lines = _mouth_lines(base)
+    half_width = mean[left, 0]
+    place = mean[:, 0] / half_width
+    taper = np.clip((1 - np.abs(PLACES)) / 0.015, 0, 1)
+    heights = {k: np.stack([np.interp(PLACES, place[line], mean[line, 1]) for line in of]) for k, of in lines.items()}
+    nearest = {1: heights[1].argmin(axis=0), -1: heights[-1].argmax(axis=0)}
+    slopes = {k: np.gradient(height, PLACES * half_width, axis=1) for k, height in heights.items()}
+    moved = np.flatnonzero(weight)
+    sealed = modes.copy()
+    for mode, result in zip(modes, sealed, strict=True):
+        change = {}
+        for sign, of_lip in lines.items():
+            rows = [
+                np.interp(PLACES, place[line], mode[line, 1]) - slope * np.interp(PLACES, place[line], mode[line, 0])
+                for line, slope in zip(of_lip, slopes[sign], strict=True)
+            ]
+            change[sign] = np.choose(nearest[sign], rows)
+            for line, row, share in zip(of_lip, rows, OWN_SHAPE, strict=True):
+                own = taper * (1 - share) * (row - change[sign])
+                result[line, 1] -= np.interp(place[line], PLACES, own, left=0.0, right=0.0)
+        gap = np.interp(place[moved], PLACES, taper * (change[1] - change[-1]), left=0.0, right=0.0)
+        result[moved, 1] -= 0.5 * weight[moved] * gap
+    return sealed
+
+
 def clear_teeth(base: HeadBase, mean: NDArray[np.float64], offset: NDArray[np.float64]) -> NDArray[np.float64]:
     """What to add to an offset (n, 3) mm of the mean head (n, 3) so that the lips ride over the teeth, (n, 3).
 
@@ -66,9 +106,9 @@ def clear_teeth(base: HeadBase, mean: NDArray[np.float64], offset: NDArray[np.fl
     """
     outside, inside, lip = lip_rings(base)
     push = np.zeros(len(mean))
-    for sign, part in ((1, "upper_teeth"), (-1, "lower_teeth")):
+    for sign, parts in ((1, ("upper_teeth",)), (-1, ("upper_teeth", "lower_teeth"))):
         rows = np.flatnonzero((lip == sign) & ((outside < TEETH_RINGS[0]) | (inside < TEETH_RINGS[1])))
-        teeth = base.part(part)[0]
+        teeth = np.concatenate([np.r_[base.part(part)[0]] for part in parts])
         at_rest = mean[rows, 2] - _front(mean[rows], mean[teeth])
         moved = mean + offset
         gap = moved[rows, 2] - _front(moved[rows], moved[teeth])

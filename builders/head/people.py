@@ -15,6 +15,7 @@ from scipy.stats import truncnorm
 
 from builders.head.alignment import alignment_weights, onto, without_motion
 from builders.head.base import HeadBase, load_base
+from builders.head.childhood import artist_years
 from builders.head.controls import (
     ANCESTRIES,
     BMI_ANCHORS,
@@ -146,7 +147,8 @@ def draw_people(base: HeadBase, scanned: Registered, count: int, rng: np.random.
     variety = np.interp(age, (3.0, 18.0), (CHILD_VARIETY, 1.0)).astype(np.float32)[:, None, None]
     young = _controlled(base, grown, None, average, rigid)
     coefficients = variety[:, :, 0] * _local_coefficients(load_local(base), age, weight_of_bmi(bmi), rng)
-    vertices = _controlled(base, replace(grown, age_years=age), coefficients, average, rigid) - young
+    artist, enlarged = artist_years(age)
+    vertices = _controlled(base, replace(grown, age_years=artist), coefficients, average, rigid, enlarged) - young
     difference = young - average.astype(np.float32)
     difference -= difference.mean(axis=0)
     del young
@@ -166,9 +168,14 @@ def draw_people(base: HeadBase, scanned: Registered, count: int, rng: np.random.
 
 
 def _controlled(
-    base: HeadBase, phenotype: Phenotype, coefficients: Float | None, reference: Float, rigid: Float
+    base: HeadBase,
+    phenotype: Phenotype,
+    coefficients: Float | None,
+    reference: Float,
+    rigid: Float,
+    enlarged: Float | None = None,
 ) -> NDArray[np.float32]:
-    """Heads (p, n, 3) of the controls, moved rigidly onto the reference (n, 3)."""
+    """Heads (p, n, 3) of the controls, enlarged by factors (p,) and moved rigidly onto the reference (n, 3)."""
     weights, macro = macro_weights(phenotype), load_macro(base).reshape(-1, base.vertices.size)
     controls = load_local(base)
     heads = np.zeros((len(weights), *base.vertices.shape), dtype=np.float32)
@@ -177,6 +184,8 @@ def _controlled(
         heads[rows] = base.vertices + (weights[rows] @ macro).reshape(-1, *base.vertices.shape)
         if coefficients is not None:
             heads[rows] += local_offsets(controls, coefficients[rows])
+        if enlarged is not None:
+            heads[rows] *= enlarged[rows, None, None].astype(np.float32)
         heads[rows] = onto(reference, heads[rows], rigid)
     return heads
 

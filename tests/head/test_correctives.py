@@ -73,10 +73,10 @@ def test_a_neutral_face_is_untouched(model, plain):
 
 @pytest.mark.parametrize(
     ("more", "most"),
-    [({}, 3), ({"eyeWideLeft": 1.0}, 9), ({"eyeLookDownLeft": 1.0}, 3), ({"eyeSquintLeft": 1.0}, 1)],
+    [({}, 0), ({"eyeWideLeft": 1.0}, 2), ({"eyeLookDownLeft": 1.0}, 2), ({"eyeSquintLeft": 1.0}, 0)],
 )
-def test_nearly_everybodys_eyes_close(model, more, most):
-    """Of 50 people; a wide and shut eye, which nobody makes, leaves the cornea visible most often."""
+def test_everybodys_eyes_close(model, more, most):
+    """Of 50 people; a shut eye that is wide or looks down as well leaves a little of the cornea in very few."""
     rng = np.random.default_rng(5)
     seen = []
     for _ in range(50):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cephalon.geometry import face_normals, vertex_normals
+from cephalon.geometry import Camera, Rigid, face_normals, rasterise_mesh, vertex_normals
 from cephalon.head.anatomy import anatomy_of
 from cephalon.head.measures import MEASURES
 from cephalon.head.model import HeadModel
@@ -124,7 +124,7 @@ def test_children_are_no_part_of_the_prior_but_within_its_span(model):
     assert lengths.min() > 92  # six-year-olds have 93
     assert lengths.mean() == pytest.approx(118, rel=0.03)
     z = model.link.condition(age=6)[0]
-    assert 4 < np.linalg.norm(z) < 40
+    assert 4 < np.linalg.norm(z) < 50
     before, after = (model.link.condition(age=age)[0] for age in (19.9, 20.1))
     assert np.linalg.norm(before - after) < 0.2
     before, after = (model.link.condition(age=age)[0] for age in (15.9, 16.1))
@@ -174,10 +174,10 @@ def test_a_thousand_people_are_sound(model):
         lid_gap.append([points[a, 1] - points[b, 1] for a, b in lids])
         length = np.linalg.norm(head[ear[:, 0]] - head[ear[:, 1]], axis=1)
         stretch.append(np.percentile(length / usual, 99))
-    assert np.mean(turned) < 0.002
-    assert np.quantile(turned, 0.99) < 0.02
-    assert np.quantile(np.abs(lip_gap), 0.99) < 2.2  # the modes are linear: some lips press or part a little
-    assert np.mean(np.abs(lip_gap)) < 0.7
+    assert np.mean(turned) < 0.001
+    assert np.quantile(turned, 0.99) < 0.015
+    assert np.quantile(np.abs(lip_gap), 0.99) < 0.3
+    assert np.mean(np.abs(lip_gap)) < 0.1
     assert np.min(lid_gap) > 2.0
     assert np.max(stretch) < 3.0
 
@@ -224,24 +224,58 @@ def test_faces_do_not_fold(model, adults):
     upright = face_normals(model.mean, faces)
     heads = np.concatenate(list(adults.values()))
     turned = np.array([((face_normals(head, faces) * upright).sum(axis=1) < 0).mean() for head in heads])
-    assert turned.mean() < 0.002
-    assert turned.max() < 0.03
+    assert turned.mean() < 0.001
+    assert turned.max() < 0.02
+
+
+def test_everybodys_lips_are_closed_at_rest(model, adults):
+    """In front views of 60 people at rest neither the mouth's cavity nor teeth or tongue are seen between the lips."""
+    skin = model.parts["skin"].faces
+    hidden = np.ones(len(model.faces), dtype=bool)
+    hidden[skin] = model.regions["mouth_cavity"][model.faces[skin]].min(axis=1) > 0.5
+    for eye in ("left_eye", "right_eye", "left_lashes", "right_lashes"):
+        hidden[model.parts[eye].faces] = False
+    lips = model.regions["lips_upper"] + model.regions["lips_lower"] > 0.5
+    flip = np.diag([1.0, -1.0, -1.0])
+    camera = Camera(width=140, height=140, focal_px=140 * 1500 / 70)
+
+    def open_pixels(head: np.ndarray) -> int:
+        pose = Rigid(rotation=flip, translation=np.array([0, 0, 1500.0]) - flip @ head[lips].mean(axis=0))
+        raster = rasterise_mesh(pose.apply(head), model.faces, camera)
+        return int(hidden[raster.face_index[raster.covered]].sum())
+
+    seen = [open_pixels(head) for heads in adults.values() for head in heads[:30]]
+    assert np.max(seen) == 0
+    assert open_pixels(model.vertices(model.code(expression={"jawOpen": 0.3}))) > 100
+
+
+def test_everybodys_eyes_look_ahead(model, adults):
+    for heads in adults.values():
+        for part in ("left_eye", "right_eye"):
+            ball = heads[:40, model.parts[part].vertices]
+            axis = ball[:, 0] - ball[:, -1]
+            assert np.degrees(np.arccos(axis[:, 2] / np.linalg.norm(axis, axis=1))).max() < 0.3
 
 
 def test_mouth_cavity_stays_inside(model, adults):
-    """The vertices of the mouth's cavity lie under the skin that is nearest to them on the mean head."""
+    """The vertices of the mouth's cavity lie under the skin that is nearest to them on the mean head.
+
+    The red of the lips is left out: at the opening the nearest skin is that of the other lip.
+    """
     skin = model.parts["skin"]
     faces = model.faces[skin.faces]
     hidden = np.max([model.regions[name] for name in ("mouth_cavity", "eye_sockets", "nostrils")], axis=0)
-    outer = np.flatnonzero(hidden[skin.vertices] == 0)
+    lips = np.maximum(model.regions["lips_upper"], model.regions["lips_lower"])
+    outer = np.flatnonzero((hidden[skin.vertices] == 0) & (lips[skin.vertices] < 0.1))
     cavity = np.flatnonzero(model.regions["mouth_cavity"][skin.vertices] == 1)
     over = outer[
         np.argmin(((model.mean[cavity][:, None] - model.mean[outer][None]) ** 2).sum(axis=2), axis=1)
     ]  # the skin keeps its place over the cavity
-    for head in adults["female"][:30]:
-        normals = vertex_normals(head[skin.vertices], faces)
-        under = ((head[over] - head[cavity]) * normals[over]).sum(axis=1)
-        assert np.mean(under < 0.0) < 0.03
+    for heads in adults.values():
+        for head in heads[:30]:
+            normals = vertex_normals(head[skin.vertices], faces)
+            under = ((head[over] - head[cavity]) * normals[over]).sum(axis=1)
+            assert np.mean(under < 0.0) < 0.005
 
 
 def test_eyes_are_of_human_size(model, adults):
@@ -249,8 +283,10 @@ def test_eyes_are_of_human_size(model, adults):
     iris = measured(model, "iris diameter", heads)
     assert iris.mean() == pytest.approx(11.7, abs=0.2)  # Ruefer et al. 2005, Gharaee et al. 2014, Hashemi et al. 2015
     assert np.abs(iris - 11.7).max() < 1.2
-    globe = np.ptp(heads[:, model.parts["left_eye"].vertices, 0], axis=1)
-    assert globe.mean() == pytest.approx(24.1, abs=0.4)  # Bekerman et al. 2014
+    everybody = np.concatenate(list(adults.values()))
+    widest_ring = np.sin(np.radians(80.0))
+    globe = np.ptp(everybody[:, model.parts["left_eye"].vertices, 0], axis=1) / widest_ring
+    assert globe.mean() == pytest.approx(24.2, abs=0.3)  # Bekerman et al. 2014
 
 
 def test_lids_lie_on_the_eyeballs(model, adults):
@@ -265,7 +301,7 @@ def test_lids_lie_on_the_eyeballs(model, adults):
             centre = back + np.array([0, 0, np.ptp(ball[:, 0]) / 2])
             gap = np.linalg.norm(at[rows] - centre, axis=1) - np.ptp(ball[:, 0]) / 2
             assert gap.min() > 0.0
-            assert gap.max() < 4.5
+            assert gap.max() < 4.0
 
 
 def test_faces_are_a_little_asymmetric(model, adults):
