@@ -35,7 +35,7 @@ VERTEX_POINTS = {
     "sto": 474,
     "al_l": 11673,
     "ac_l": 11753,
-    "sbal_l": 7094,
+    "sbal_l": 7096,
     "ft_l": 11869,
     "go_l": 7695,
     "pra_l": 12023,
