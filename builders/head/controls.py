@@ -16,7 +16,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from builders.head.base import HeadBase, head_frame, target_names
+from builders.head.base import HeadBase, head_frame
+from builders.head.makehuman import target_names
 
 Float = NDArray[np.float64]
 

@@ -14,7 +14,8 @@ from cephalon.observe.canonical import canonical_face
 pytest.importorskip("builders.head.points", reason="the head builder needs the extra build")
 
 from builders.head import calibrate_landmarks as calibration
-from builders.head.points import LEFT_LID, closest_on_triangles
+from builders.head.on_surface import closest_on_triangles
+from builders.head.points import LEFT_LID
 from builders.head.portraits import pose, view_angles
 from builders.head.trace_mediapipe import View, face_grid, mirrored_views, read_canonical, triangulate_points
 
