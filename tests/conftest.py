@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import subprocess
@@ -32,6 +33,34 @@ def demo_head(demo_files):
 
     photo, landmarks = demo_files
     return reconstruct([photo], landmarks=[landmarks], options=ReconstructOptions(texture=TextureOptions(size=512)))
+
+
+@pytest.fixture
+def locked(monkeypatch) -> Callable[[Path], Path]:
+    """Make a folder into which nothing can be written; for the superuser, who may, the system's refusal is played."""
+
+    def make(folder: Path) -> Path:
+        folder.mkdir(mode=0o500)
+        if os.name == "posix" and os.geteuid() != 0:
+            return folder
+
+        def refusing(real: Callable[..., Any]) -> Callable[..., Any]:
+            def call(path: Any, *arguments: Any, **named: Any) -> Any:
+                if (
+                    isinstance(path, (str, os.PathLike))
+                    and folder in Path(path).parents
+                    and arguments[:1] != (os.O_RDONLY,)
+                ):
+                    raise PermissionError(errno.EACCES, "Permission denied", str(path))
+                return real(path, *arguments, **named)
+
+            return call
+
+        for name in ("open", "mkdir"):
+            monkeypatch.setattr(os, name, refusing(getattr(os, name)))
+        return folder
+
+    return make
 
 
 @pytest.fixture(scope="session")

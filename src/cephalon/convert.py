@@ -85,7 +85,10 @@ def _head(path: Path, model: HeadModel | None) -> Head | None:
         return Head.load(path, model=model)
     if path.suffix.lower() == ".json":
         return Head.load(path.parent, model=model)
-    if FORMATS.get(path.suffix.lower()) is None:
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    entry = FORMATS.get(path.suffix.lower())
+    if entry is None or entry.kind != "mesh":
         raise InputError(f"{path}: expected a result folder, a fit.json, or a .glb, .obj, .ply or .stl file")
     return None
 
@@ -98,6 +101,8 @@ def _largest_piece(mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
     vertices, number = np.unique(np.round(mesh.vertices, 4), axis=0, return_inverse=True)
     faces = np.asarray(number).reshape(-1)[mesh.faces]
     faces = faces[(faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])]
+    if not len(faces):
+        raise InputError("this mesh has no triangles: a head's surface is needed")
     sides = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]])
     n = len(vertices)
     _, piece = connected_components(coo_array((np.ones(len(sides)), sides.T), shape=(n, n)), directed=False)
@@ -131,6 +136,8 @@ def _write_carried(output: Path, model: HeadModel, carried: Carried, *, fitted: 
 
 def _write_mesh(output: Path, mesh: Mesh) -> None:
     suffix = output.suffix.lower()
+    if not len(mesh.faces):
+        raise InputError(f"{output}: the mesh has vertices alone, no polygons")
     if suffix == ".obj":
         write_bytes(output, obj_bytes(mesh, comment="Cephalon"))
     elif suffix == ".ply":

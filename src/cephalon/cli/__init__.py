@@ -33,6 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # the system refused something: no fault of ours
+        named = f"{error.filename}: " if error.filename else ""
+        say(f"cephalon: {named}{error.strerror or error}; choose another place")
+        return 2
     except MemoryError:
         say("cephalon: not enough memory; use smaller photos, fewer photos or a smaller texture")
         return 2

@@ -79,6 +79,13 @@ def _check_writable(folder: Path, force: bool) -> None:
         pass
 
 
+def _check_new(path: Path, force: bool) -> None:
+    """Say no where a file would be written over, an .obj file's .mtl included."""
+    for place in (path, path.with_suffix(".mtl")) if path.suffix.lower() == ".obj" else (path,):
+        if place.is_file() and not force:
+            raise InputError(f"{place} is there already; add --force to write over it")
+
+
 class _Probe(Exception):
     pass
 
@@ -128,7 +135,10 @@ def head(options: argparse.Namespace) -> int:
     if (options.output is None) == (options.sheet is None):
         raise InputError("head: say either  -o head.glb  (or head.obj) or  --sheet modes.png")
     model = HeadModel.load()
+    _check_new(options.sheet or options.output, options.force)
     if options.sheet is not None:
+        if options.sheet.suffix.lower() != ".png":
+            raise InputError(f"{options.sheet}: expected a file name ending in .png")
         from cephalon.files.png import write_png
         from cephalon.report.pictures import model_sheet
 
@@ -155,8 +165,7 @@ def convert(options: argparse.Namespace) -> int:
     """A head -> another format, or another model's topology."""
     from cephalon.convert import convert
 
-    if options.output.exists() and not options.force:
-        raise InputError(f"{options.output} is there already; add --force to write over it")
+    _check_new(options.output, options.force)
     models = [None if name in (None, "cephalon") else _model(name) for name in (options.source, options.to)]
     found = convert(
         options.input,

@@ -73,7 +73,9 @@ def build_parser() -> argparse.ArgumentParser:
     head = commands.add_parser("head", help="a head that nobody has: sampled from the model")
     head.add_argument("--age", type=float, metavar="YEARS")
     head.add_argument("--sex", choices=["female", "male"])
-    head.add_argument("--seed", type=int, default=None, help="which person; without it, the mean of what you asked for")
+    head.add_argument(
+        "--seed", type=_seed, default=None, help="which person; without it, the mean of what you asked for"
+    )
     head.add_argument(
         "--expression", nargs="*", default=[], metavar="NAME=WEIGHT", help="ARKit coefficients, for example jawOpen=0.5"
     )
@@ -81,6 +83,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--sheet", type=Path, metavar="PNG", help="instead of a head: a picture of the model's modes and people"
     )
     head.add_argument("-o", "--output", type=Path, metavar="FILE", help="head.glb, .obj, .ply, .stl or .usdz")
+    head.add_argument("--force", action="store_true", help="write over a file that is there")
     head.set_defaults(run=jobs.head)
 
     convert = commands.add_parser("convert", help="a head into another format, or into another model's topology")
@@ -143,6 +146,12 @@ def build_parser() -> argparse.ArgumentParser:
     cite = commands.add_parser("cite", help="how to cite Cephalon and what it stands on")
     cite.set_defaults(run=jobs.cite)
     return parser
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or len(text) > 30:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0, got {text[:40]!r}")
+    return int(text)
 
 
 def _output(parser: argparse.ArgumentParser, default: str) -> None:

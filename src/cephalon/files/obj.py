@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cephalon.core import InputError, as_array
-from cephalon.files.atomic import write_bytes
+from cephalon.files.atomic import write_files
 from cephalon.files.bounded import StrPath, read_bytes
 from cephalon.files.mtl import MAX_MTL_BYTES, ObjMaterial, check_name, mtl_bytes, parse_mtl
 from cephalon.geometry import Mesh
@@ -124,9 +124,7 @@ def write_obj(
     data = obj_bytes(
         mesh, normals=normals, group_materials=names, mtl_name=mtl_path.name if materials else None, comment=comment
     )
-    if materials:
-        write_bytes(mtl_path, mtl_bytes(materials))
-    write_bytes(path, data)
+    write_files({mtl_path: mtl_bytes(materials), path: data} if materials else {path: data})
 
 
 def read_obj(path: StrPath, *, unit: str | None = None, max_bytes: int = MAX_OBJ_BYTES) -> ObjFile:

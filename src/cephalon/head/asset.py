@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import zipfile
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -14,6 +12,7 @@ import numpy as np
 
 from cephalon.core import InputError
 from cephalon.files.bounded import read_bytes
+from cephalon.files.npz import read_npz
 from cephalon.geometry import Mesh, SurfacePoints
 from cephalon.head.correctives import Correctives
 from cephalon.head.link import LinearLink
@@ -41,14 +40,13 @@ def read_model(path: str | Path) -> HeadModel:
 
 def parse_model(data: bytes, name: str) -> HeadModel:
     """`read_model` for bytes at hand; `name` names them in messages."""
+    arrays = read_npz(data, where=name, what="head model asset")
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
         meta = json.loads(arrays.pop("meta_json").tobytes())
-    except (ValueError, KeyError, OSError, zipfile.BadZipFile, EOFError) as error:
-        raise InputError(f"{name}: not a readable head model asset ({error}); get the file anew") from error
-    if meta.get("format_version") != FORMAT_VERSION:
-        found = meta.get("format_version")
+    except (ValueError, KeyError) as error:
+        raise InputError(f"{name}: not a head model asset ({error}); get the file anew") from error
+    found = meta.get("format_version") if isinstance(meta, dict) else None
+    if found != FORMAT_VERSION:
         raise InputError(
             f"{name}: head model format {found}, this Cephalon reads format {FORMAT_VERSION}; update one of them"
         )
@@ -139,5 +137,5 @@ def parse_model(data: bytes, name: str) -> HeadModel:
                 np.array([lid.opening_mm(mode) for mode in basis]) / lid.opening_mm(mean) for lid in correctives.lids
             ),
         )
-    except (KeyError, ValueError, IndexError) as error:
+    except (KeyError, ValueError, IndexError, TypeError) as error:
         raise InputError(f"{name}: the head model asset is damaged ({error}); get the file anew") from error

@@ -10,6 +10,7 @@ colour and expression spaces are principal components and are not used; expressi
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ _OBTAIN = {
     "2017 / 2019": "https://faces.dmi.unibas.ch/bfm/bfm2019.html (registration)",
 }
 _MM_OF_MICROMETRES = 1e-3
+_NAMES_2009 = ("shapeMU", "shapePC", "shapeEV", "tl")
 
 
 def read_mat(path: Path, sha256: str) -> ForeignHead:
@@ -42,15 +44,13 @@ def read_mat(path: Path, sha256: str) -> ForeignHead:
     if b"MATLAB 7.3" in head:
         values = _mat73(path)
     else:
-        from scipy.io import loadmat
-
-        try:
-            values = loadmat(str(path), variable_names=["shapeMU", "shapePC", "shapeEV", "tl"])
-        except Exception as error:  # scipy raises many kinds on damaged files
-            raise InputError(f"{path}: not a readable MATLAB file ({error})") from error
-    missing = {"shapeMU", "shapePC", "shapeEV", "tl"} - set(values)
+        values = _mat5(path)
+    missing = set(_NAMES_2009) - set(values)
     if missing:
         raise InputError(f"{path}: a Basel Face Model of 2009 has {', '.join(sorted(missing))}; this file does not")
+    for name in _NAMES_2009:
+        if not isinstance(values[name], np.ndarray) or values[name].dtype.kind not in "fiu":
+            raise InputError(f"{path}: {name} is not an array of numbers")
     mean = np.asarray(values["shapeMU"], dtype=np.float64).reshape(-1) * _MM_OF_MICROMETRES
     sd = np.asarray(values["shapeEV"], dtype=np.float64).reshape(-1) * _MM_OF_MICROMETRES
     return _head("2009", mean, np.asarray(values["shapePC"]), sd, np.asarray(values["tl"]).astype(np.int64) - 1, sha256)
@@ -79,9 +79,24 @@ def read_h5(path: Path, sha256: str) -> ForeignHead:
     return _head("2017 / 2019", values["mean"].astype(np.float64).reshape(-1), values["basis"], sd, triangles, sha256)
 
 
+def _mat5(path: Path) -> dict[str, Any]:
+    """Read the arrays of a MATLAB 5 file, once their stated sizes are known to be within bounds."""
+    from scipy.io import loadmat, whosmat
+
+    try:
+        for name, shape, _ in whosmat(str(path)):
+            if name in _NAMES_2009 and math.prod(shape) > MOST_NUMBERS:
+                raise InputError(f"{path}: {name} is not an array of the documented size")
+        return loadmat(str(path), variable_names=list(_NAMES_2009))
+    except InputError:
+        raise
+    except Exception as error:  # scipy raises many kinds on damaged files
+        raise InputError(f"{path}: not a readable MATLAB file ({error})") from error
+
+
 def _mat73(path: Path) -> dict[str, NDArray[Any]]:
     """MATLAB 7.3 is HDF5 with axes in the other order."""
-    found = _hdf5(path, {name: name for name in ("shapeMU", "shapePC", "shapeEV", "tl")})
+    found = _hdf5(path, {name: name for name in _NAMES_2009})
     return {name: value.T for name, value in found.items()}
 
 
@@ -96,11 +111,14 @@ def _hdf5(path: Path, names: dict[str, str]) -> dict[str, NDArray[Any]]:
             for key, name in names.items():
                 if name not in file or not isinstance(file[name], h5py.Dataset):
                     raise InputError(f"{path}: a Basel Face Model has {name}; this file does not")
-                if file[name].size > MOST_NUMBERS or file[name].dtype.kind not in "fiu":
+                entry = file[name]
+                if entry.file != file or entry.external or entry.is_virtual:
+                    raise InputError(f"{path}: {name} lies in another file; only the file itself is read")
+                if entry.size is None or entry.size > MOST_NUMBERS or entry.dtype.kind not in "fiu":
                     raise InputError(f"{path}: {name} is not an array of the documented size")
-                found[key] = np.asarray(file[name])
+                found[key] = np.asarray(entry)
             return found
-    except OSError as error:
+    except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise InputError(f"{path}: not a readable HDF5 file ({error})") from error
 
 
