@@ -76,15 +76,3 @@ def irradiance(harmonics: Float, normal: Float) -> Float:
     """Light (..., 3) that reaches surfaces with normals (..., 3)."""
     unit = normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-12)
     return np.maximum(_basis(unit) @ harmonics, 0.02)
-
-
-def linear_from_srgb(srgb_255: Float) -> Float:
-    """SRGB values in [0, 255] to linear light in [0, 1]."""
-    value = np.asarray(srgb_255) / 255
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-
-
-def srgb_from_linear(linear: Float) -> Float:
-    """Linear light to sRGB, both in [0, 1]."""
-    value = np.clip(linear, 0, 1)
-    return np.where(value <= 0.0031308, value * 12.92, 1.055 * value ** (1 / 2.4) - 0.055)

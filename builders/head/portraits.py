@@ -28,10 +28,9 @@ from builders.head.portrait_layers import Layer, load_layer, scalp_weights
 from builders.head.portrait_light import (
     ambient_occlusion,
     irradiance,
-    linear_from_srgb,
     project_panorama,
-    srgb_from_linear,
 )
+from cephalon.colour import decode, encode
 from cephalon.geometry import (
     Camera,
     Raster,
@@ -196,7 +195,7 @@ class PortraitKit:
         albedo = self._skin_albedo(look, rows, barycentric)
         if look.cap:
             amount = np.einsum("pc,pc->p", barycentric, self.scalp[corners])[:, None]
-            albedo = albedo * (1 - amount) + linear_from_srgb(np.array(look.hair_rgb, dtype=np.float64)) * amount
+            albedo = albedo * (1 - amount) + _linear(np.array(look.hair_rgb, dtype=np.float64)) * amount
         for side in ("left_eye", "right_eye"):
             part = self.base.part_names.index(side)
             here = self.face_part[rows] == part
@@ -214,7 +213,7 @@ class PortraitKit:
             barycentric=raster.barycentric,
             depth=raster.depth,
         )
-        return np.round(srgb_from_linear(small) * 255).astype(np.uint8), whole
+        return np.round(encode(np.clip(small, 0, 1)) * 255).astype(np.uint8), whole
 
     def with_gaze(self, head: Float, gaze_deg: tuple[float, float]) -> Float:
         """The head (n, 3) with both eyeballs turned by (yaw, pitch) about their centres, signs as in `pose`."""
@@ -244,20 +243,20 @@ class PortraitKit:
             ("upper_teeth", (225, 215, 200)),
             ("lower_teeth", (225, 215, 200)),
         ):
-            rgb[self.face_part == names.index(part)] = linear_from_srgb(np.array(colour, dtype=np.float64))
+            rgb[self.face_part == names.index(part)] = _linear(np.array(colour, dtype=np.float64))
         centre = reference[self.faces].mean(axis=1)
         hidden = (self.face_part == 0) & ~self.textured
         mouth = hidden & (np.abs(centre[:, 0]) < 40) & (centre[:, 1] < 0) & (centre[:, 1] > -75) & (centre[:, 2] > 20)
-        rgb[mouth] = linear_from_srgb(np.array((110, 45, 42), dtype=np.float64))
+        rgb[mouth] = _linear(np.array((110, 45, 42), dtype=np.float64))
         lids = hidden & (np.abs(centre[:, 0]) < 60) & (centre[:, 1] > 0) & (centre[:, 2] > 20)
-        rgb[lids] = linear_from_srgb(np.array((190, 125, 110), dtype=np.float64))
+        rgb[lids] = _linear(np.array((190, 125, 110), dtype=np.float64))
         return rgb
 
     def _skin_albedo(self, look: Look, rows: NDArray[np.intp], barycentric: Float) -> Float:
         key = f"skin/{look.skin}"
         if key not in self._cache:
             path = self.data / "makehuman_cc0" / "skins" / f"{look.skin}.jpg"
-            self._cache[key] = linear_from_srgb(np.asarray(Image.open(path).convert("RGB"), dtype=np.float64))
+            self._cache[key] = _linear(np.asarray(Image.open(path).convert("RGB"), dtype=np.float64))
         texture = self._cache[key]
         assert isinstance(texture, np.ndarray)
         skin_rows = np.minimum(rows, len(self.faces_uv) - 1)
@@ -277,7 +276,7 @@ class PortraitKit:
         normal = ray / np.linalg.norm(ray, axis=1, keepdims=True)
         angle = np.rad2deg(np.arccos(np.clip(normal @ gaze, -1, 1)))
         rim = np.interp(angle, [0.75 * IRIS_ANGLE_DEG, IRIS_ANGLE_DEG], [1.0, 0.35])
-        sclera = linear_from_srgb(np.array([196.0, 186.0, 180.0])) * (0.55 + 0.45 * normal[:, 2:] ** 2)
+        sclera = _linear(np.array([196.0, 186.0, 180.0])) * (0.55 + 0.45 * normal[:, 2:] ** 2)
         in_iris = np.clip((IRIS_ANGLE_DEG - angle) / 2 + 0.5, 0, 1)[:, None]
         in_pupil = np.clip((PUPIL_ANGLE_DEG - angle) / 1.5 + 0.5, 0, 1)[:, None]
         colour = sclera * (1 - in_iris) + self._iris_rgb(look.iris) * rim[:, None] * in_iris
@@ -292,7 +291,7 @@ class PortraitKit:
             y, x = np.mgrid[:256, :256]
             saturated = pixels.reshape(-1, 3)[(np.hypot(x - 128, y - 128).reshape(-1) < 128)]
             chroma = saturated.max(axis=1) - saturated.min(axis=1)
-            self._cache[key] = linear_from_srgb(np.median(saturated[chroma > np.quantile(chroma, 0.85)], axis=0))
+            self._cache[key] = _linear(np.median(saturated[chroma > np.quantile(chroma, 0.85)], axis=0))
         value = self._cache[key]
         assert isinstance(value, np.ndarray)
         return value
@@ -316,9 +315,7 @@ class PortraitKit:
 
     def _background(self, name: str, height: int, width: int) -> Float:
         picture = Image.open(self.data / "backgrounds" / name).convert("RGB")
-        return linear_from_srgb(
-            np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR), dtype=np.float64)
-        )
+        return _linear(np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR), dtype=np.float64))
 
     def _draw_layer(
         self,
@@ -345,8 +342,8 @@ class PortraitKit:
         normals = vertex_normals(vertices, layer.faces)
         normal = np.einsum("pc,pcd->pd", barycentric, normals[layer.faces[rows]]) @ camera_from_head.rotation.T
         facing = np.where(normal[:, 2:] > 0, -normal, normal)
-        tint = linear_from_srgb(np.array(look.hair_rgb, dtype=np.float64))
-        strand = linear_from_srgb(rgba[:, :3] * 255).mean(axis=1, keepdims=True)
+        tint = _linear(np.array(look.hair_rgb, dtype=np.float64))
+        strand = _linear(rgba[:, :3] * 255).mean(axis=1, keepdims=True)
         if kind == "hair":
             colour = tint * np.clip(strand / max(float(strand.mean()), 1e-4), 0.3, 2.5) if len(strand) else strand
         elif kind == "eyebrows":
@@ -362,6 +359,11 @@ def _gaze_rotation(gaze_deg: tuple[float, float]) -> Float:
     """Rotation (3, 3) of an eyeball in the head frame."""
     about_y, about_x = rotation_from_rotvec(np.deg2rad([[0.0, gaze_deg[0], 0.0], [-gaze_deg[1], 0.0, 0.0]]))
     return about_y @ about_x
+
+
+def _linear(srgb_255: Float) -> Float:
+    """SRGB values in [0, 255] to linear light in [0, 1]."""
+    return decode(np.asarray(srgb_255) / 255)
 
 
 def _bilinear(texture: NDArray[np.floating], x: Float, y: Float) -> Float:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cephalon.colour import decode
 from cephalon.geometry import interpolate, rasterise_uv
 from cephalon.head import HeadModel
 
@@ -245,9 +246,8 @@ def lash_picture(size: int = 512) -> Image:
 
 
 def _linear(srgb: tuple[float, float, float]) -> tuple[float, float, float]:
-    x = np.asarray(srgb) / 255
-    r, g, b = np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
-    return float(r), float(g), float(b)
+    red, green, blue = decode(np.asarray(srgb) / 255)
+    return float(red), float(green), float(blue)
 
 
 def _smooth(x: NDArray[Any], low: float, high: float) -> NDArray[Any]:

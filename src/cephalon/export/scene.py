@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cephalon.colour import encode
 from cephalon.export.fine import fine_mesh
 from cephalon.export.looks import PartLook
 from cephalon.files.gltf import glb_bytes
@@ -173,8 +174,7 @@ def head_obj(
 
 
 def _srgb(linear: tuple[float, float, float]) -> tuple[float, float, float]:
-    x = np.asarray(linear)
-    red, green, blue = np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055)
+    red, green, blue = encode(linear)
     return float(red), float(green), float(blue)
 
 

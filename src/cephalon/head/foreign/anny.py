@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from cephalon.core import InputError, MissingExtraError
 from cephalon.files.bounded import read_bytes
 from cephalon.files.obj import read_obj
+from cephalon.geometry import connected_pieces
 from cephalon.head.foreign.source import ForeignHead
 
 Float = NDArray[np.float64]
@@ -192,17 +193,11 @@ def _local_modes(targets: _Targets, used: NDArray[np.integer]) -> list[Float]:
 
 def _head_of(vertices: Float, polygons: NDArray[np.int32], members: NDArray[np.int32]) -> NDArray[np.int64]:
     """Return the body's polygons of head and neck: the connected piece of the crown, down to 30 cm below it."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     own = polygons[members]
     corners = np.where(own >= 0, own, own[:, [0]])
     top = vertices[corners.reshape(-1), 1].max()
     keep = (vertices[:, 1] > top - _HEIGHT_MM) & (np.abs(vertices[:, 0]) < _HALF_WIDTH_MM)
     inside = keep[corners].all(axis=1)
     members, corners = np.asarray(members)[inside], corners[inside]
-    sides = np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 3]]])
-    n = len(vertices)
-    _, piece = connected_components(coo_array((np.ones(len(sides)), sides.T), shape=(n, n)), directed=False)
-    of_polygon = piece[corners[:, 0]]
+    of_polygon = connected_pieces(corners, len(vertices))
     return members[of_polygon == np.bincount(of_polygon).argmax()].astype(np.int64)

@@ -10,7 +10,6 @@ colour and expression spaces are principal components and are not used; expressi
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cephalon.core import InputError, MissingExtraError
-from cephalon.head.foreign.source import MOST_NUMBERS, ForeignHead, outward, triangles_as_polygons
+from cephalon.files.bounded import read_bytes
+from cephalon.head.foreign.mat5 import read_mat5
+from cephalon.head.foreign.source import MAX_MODEL_BYTES, MOST_NUMBERS, ForeignHead, outward, triangles_as_polygons
 
 Float = NDArray[np.float64]
 
@@ -39,18 +40,18 @@ def read_mat(path: Path, sha256: str) -> ForeignHead:
     InputError
         If the file is damaged or not of the documented layout.
     """
-    with open(path, "rb") as stream:
-        head = stream.read(128)
-    if b"MATLAB 7.3" in head:
-        values = _mat73(path)
-    else:
-        values = _mat5(path)
+    data = read_bytes(path, max_bytes=MAX_MODEL_BYTES, what="head model")
+    try:
+        values = (
+            _mat73(path) if b"MATLAB 7.3" in data[:128] else read_mat5(data, _NAMES_2009, most_numbers=MOST_NUMBERS)
+        )
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
     missing = set(_NAMES_2009) - set(values)
     if missing:
-        raise InputError(f"{path}: a Basel Face Model of 2009 has {', '.join(sorted(missing))}; this file does not")
-    for name in _NAMES_2009:
-        if not isinstance(values[name], np.ndarray) or values[name].dtype.kind not in "fiu":
-            raise InputError(f"{path}: {name} is not an array of numbers")
+        raise InputError(
+            f"{path}: a Basel Face Model of 2009 has {', '.join(sorted(missing))} as arrays of numbers; this file does not"
+        )
     mean = np.asarray(values["shapeMU"], dtype=np.float64).reshape(-1) * _MM_OF_MICROMETRES
     sd = np.asarray(values["shapeEV"], dtype=np.float64).reshape(-1) * _MM_OF_MICROMETRES
     return _head("2009", mean, np.asarray(values["shapePC"]), sd, np.asarray(values["tl"]).astype(np.int64) - 1, sha256)
@@ -77,21 +78,6 @@ def read_h5(path: Path, sha256: str) -> ForeignHead:
     triangles = cells.T if cells.shape[0] == 3 else cells
     sd = np.sqrt(np.maximum(values["variance"].astype(np.float64).reshape(-1), 0))
     return _head("2017 / 2019", values["mean"].astype(np.float64).reshape(-1), values["basis"], sd, triangles, sha256)
-
-
-def _mat5(path: Path) -> dict[str, Any]:
-    """Read the arrays of a MATLAB 5 file, once their stated sizes are known to be within bounds."""
-    from scipy.io import loadmat, whosmat
-
-    try:
-        for name, shape, _ in whosmat(str(path)):
-            if name in _NAMES_2009 and math.prod(shape) > MOST_NUMBERS:
-                raise InputError(f"{path}: {name} is not an array of the documented size")
-        return loadmat(str(path), variable_names=list(_NAMES_2009))
-    except InputError:
-        raise
-    except Exception as error:  # scipy raises many kinds on damaged files
-        raise InputError(f"{path}: not a readable MATLAB file ({error})") from error
 
 
 def _mat73(path: Path) -> dict[str, NDArray[Any]]:

@@ -14,10 +14,9 @@ from cephalon.files.npz import npz_names, read_npz
 from cephalon.head.foreign import anny, basel, flame, gnm, ict
 from cephalon.head.foreign.adopt import adopt
 from cephalon.head.foreign.pickled import MAX_PICKLE_BYTES, read_pickle
-from cephalon.head.foreign.source import ForeignHead
+from cephalon.head.foreign.source import MAX_MODEL_BYTES, ForeignHead
 from cephalon.head.model import HeadModel
 
-MAX_MODEL_BYTES = 1024 * 2**20
 # What arrays of other types, lengths or shapes than the readers expect lead to.
 _DAMAGE = (
     ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, OSError, EOFError, RuntimeError,

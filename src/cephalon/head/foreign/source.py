@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cephalon.core import InputError, as_array
+from cephalon.geometry import connected_pieces
 
 Float = NDArray[np.float64]
 
+MAX_MODEL_BYTES = 1024 * 2**20
 MOST_VERTICES = 400_000
 MOST_MODES = 1_000
 MOST_NUMBERS = 400_000_000
@@ -155,14 +157,7 @@ def parts_by_piece(
 
     Other pieces (teeth, tongue) become "inner_parts". Pieces made of `clear` vertices (n,) are left out.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    n = len(skinning_weights)
-    quads = polygons[polygons[:, 3] >= 0]
-    sides = np.concatenate([polygons[:, [0, 1]], polygons[:, [1, 2]], quads[:, [2, 3]]])
-    _, piece = connected_components(coo_array((np.ones(len(sides)), sides.T), shape=(n, n)), directed=False)
-    of_polygon = piece[polygons[:, 0]]
+    of_polygon = connected_pieces(polygons, len(skinning_weights))
     sizes = np.bincount(of_polygon)
     skin = int(sizes.argmax())
     found: dict[str, list[NDArray[np.int64]]] = {"skin": [np.flatnonzero(of_polygon == skin)]}
