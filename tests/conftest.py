@@ -19,6 +19,30 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
+def model():
+    """The packaged head model."""
+    from cephalon.head import HeadModel
+
+    return HeadModel.load()
+
+
+@pytest.fixture(scope="session")
+def ours(model):
+    """The packaged head model, beside other people's."""
+    return model
+
+
+@pytest.fixture(scope="session")
+def flame_file(model, tmp_path_factory) -> Path:
+    """A head model in FLAME's layout, pickled as its authors do, made from our own."""
+    from tests.head.foreign_files import write_flame_pickle
+
+    path = tmp_path_factory.mktemp("flame") / "generic_model.pkl"
+    write_flame_pickle(path, model)
+    return path
+
+
+@pytest.fixture(scope="session")
 def demo_files() -> tuple[Path, Path]:
     """The packaged portrait and its landmark file."""
     folder = Path(str(resources.files("cephalon") / "data" / "demo"))
@@ -33,6 +57,16 @@ def demo_head(demo_files):
 
     photo, landmarks = demo_files
     return reconstruct([photo], landmarks=[landmarks], options=ReconstructOptions(texture=TextureOptions(size=512)))
+
+
+@pytest.fixture(scope="session")
+def saved(demo_head, tmp_path_factory) -> Path:
+    """The folder with the files of `demo_head`; read it, leave it as it is."""
+    from cephalon import save
+
+    folder = tmp_path_factory.mktemp("result") / "out"
+    save(demo_head, folder)
+    return folder
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from builders.head.base import HeadBase
 from builders.head.regions import build_regions
 from cephalon.geometry import triangulate
+from cephalon.head.foreign.closest import closest_barycentric
 
 Float = NDArray[np.float64]
 Ints = NDArray[np.int32]
@@ -87,30 +88,10 @@ class Surface:
 
 
 def closest_on_triangles(point: Float, triangles: Float) -> tuple[Float, Float]:
-    """Barycentric weights (t, 3) and distance (t,) of the point on each triangle (t, 3, 3) nearest to a point (3,).
-
-    The foot of the perpendicular if it lies inside, else the best of the three edges.
-    """
-    a, ab, ac = triangles[:, 0], triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
-    ap = point - a
-    d00, d01, d11 = (ab * ab).sum(1), (ab * ac).sum(1), (ac * ac).sum(1)
-    d20, d21 = (ap * ab).sum(1), (ap * ac).sum(1)
-    determinant = np.maximum(d00 * d11 - d01 * d01, 1e-30)
-    v = (d11 * d20 - d01 * d21) / determinant
-    w = (d00 * d21 - d01 * d20) / determinant
-    options = [np.stack([1 - v - w, v, w], axis=1)]
-    for i, j in ((0, 1), (1, 2), (2, 0)):
-        start, along = triangles[:, i], triangles[:, j] - triangles[:, i]
-        t = np.clip(((point - start) * along).sum(1) / np.maximum((along**2).sum(1), 1e-30), 0, 1)
-        edge = np.zeros((len(triangles), 3))
-        edge[:, i], edge[:, j] = 1 - t, t
-        options.append(edge)
-    barycentric = np.stack(options)
-    distance = np.linalg.norm(np.einsum("otc,tcd->otd", barycentric, triangles) - point, axis=2)
-    distance[0, (options[0] < 0).any(axis=1)] = np.inf
-    best = np.argmin(distance, axis=0)
-    rows = np.arange(len(triangles))
-    return barycentric[best, rows], distance[best, rows]
+    """Barycentric weights (t, 3) and distance (t,) of the point on each triangle (t, 3, 3) nearest to a point (3,) or (t, 3)."""
+    points = np.broadcast_to(point, (len(triangles), 3))
+    barycentric = closest_barycentric(points, triangles)
+    return barycentric, np.linalg.norm(np.einsum("tc,tcd->td", barycentric, triangles) - points, axis=1)
 
 
 def nearest_on_edges(head: Float, point: Float, edges: Ints) -> tuple[Ints, Float]:

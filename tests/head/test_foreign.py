@@ -22,15 +22,8 @@ from tests.head.foreign_files import (
 
 
 @pytest.fixture(scope="module")
-def ours() -> HeadModel:
-    return HeadModel.load()
-
-
-@pytest.fixture(scope="module")
-def flame(ours, tmp_path_factory) -> HeadModel:
-    path = tmp_path_factory.mktemp("flame") / "generic_model.pkl"
-    write_flame_pickle(path, ours)
-    return load_model(path)
+def flame(flame_file) -> HeadModel:
+    return load_model(flame_file)
 
 
 def test_flame_pickle_becomes_a_head_model_that_measures_like_the_head_it_was_made_of(ours, flame) -> None:

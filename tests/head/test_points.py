@@ -25,11 +25,6 @@ FLIP = np.array([-1.0, 1.0, 1.0])
 
 
 @pytest.fixture(scope="module")
-def model():
-    return HeadModel.load()
-
-
-@pytest.fixture(scope="module")
 def mesh_points(model):
     return model.points(None, "mediapipe478")
 

@@ -29,11 +29,12 @@ from cephalon.head.foreign.source import ForeignHead
 Float = NDArray[np.float64]
 
 _MM = 100.0
-_LOCAL = ("head", "forehead", "eyebrows", "eyes", "nose", "mouth", "ears", "cheek", "chin", "neck")
+LOCAL_FOLDERS = ("head", "forehead", "eyebrows", "eyes", "nose", "mouth", "ears", "cheek", "chin", "neck")
+"""Folders of local shapes that move the head or the neck, alike on both sides."""
 _LOCAL_SD = 0.2
 _HEIGHT_MM, _HALF_WIDTH_MM = 300.0, 130.0
 _MOST_TARGET_BYTES = 8 * 2**20
-_OPPOSITES = (
+OPPOSITES = (
     ("decr", "incr"),
     ("down", "up"),
     ("in", "out"),
@@ -41,6 +42,7 @@ _OPPOSITES = (
     ("concave", "convex"),
     ("compress", "uncompress"),
 )
+"""Last words of the names of a negative and a positive shape that make one control."""
 _ANCESTRIES = ("african", "asian", "caucasian")
 
 
@@ -177,10 +179,10 @@ def _types(targets: _Targets) -> tuple[Float, list[Float]]:
 def _local_modes(targets: _Targets, used: NDArray[np.integer]) -> list[Float]:
     """Return one mode for each pair of opposite local controls that moves the head by 0.2 mm or more."""
     modes = []
-    for sub in _LOCAL:
+    for sub in LOCAL_FOLDERS:
         names = set(targets.names(sub))
         for name in sorted(names):
-            for low, high in _OPPOSITES:
+            for low, high in OPPOSITES:
                 if not re.search(rf"-{low}$", name):
                     continue
                 other = re.sub(rf"-{low}$", f"-{high}", name)
