@@ -140,7 +140,7 @@ def _cold(photo: Path) -> float:
     with tempfile.TemporaryDirectory() as place:
         start = time.perf_counter()
         subprocess.run(
-            [sys.executable, "-m", "cephalon.cli", "reconstruct", photo, "-o", Path(place) / "out"],
+            [sys.executable, "-m", "cephalon", "reconstruct", photo, "-o", Path(place) / "out"],
             check=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import os
 import subprocess
@@ -15,6 +16,30 @@ import numpy as np
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(scope="session")
+def model():
+    """The packaged head model."""
+    from cephalon.head import HeadModel
+
+    return HeadModel.load()
+
+
+@pytest.fixture(scope="session")
+def ours(model):
+    """The packaged head model, beside other people's."""
+    return model
+
+
+@pytest.fixture(scope="session")
+def flame_file(model, tmp_path_factory) -> Path:
+    """A head model in FLAME's layout, pickled as its authors do, made from our own."""
+    from tests.head.foreign_files import write_flame_pickle
+
+    path = tmp_path_factory.mktemp("flame") / "generic_model.pkl"
+    write_flame_pickle(path, model)
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -32,6 +57,44 @@ def demo_head(demo_files):
 
     photo, landmarks = demo_files
     return reconstruct([photo], landmarks=[landmarks], options=ReconstructOptions(texture=TextureOptions(size=512)))
+
+
+@pytest.fixture(scope="session")
+def saved(demo_head, tmp_path_factory) -> Path:
+    """The folder with the files of `demo_head`; read it, leave it as it is."""
+    from cephalon import save
+
+    folder = tmp_path_factory.mktemp("result") / "out"
+    save(demo_head, folder)
+    return folder
+
+
+@pytest.fixture
+def locked(monkeypatch) -> Callable[[Path], Path]:
+    """Make a folder into which nothing can be written; for the superuser, who may, the system's refusal is played."""
+
+    def make(folder: Path) -> Path:
+        folder.mkdir(mode=0o500)
+        if os.name == "posix" and os.geteuid() != 0:
+            return folder
+
+        def refusing(real: Callable[..., Any]) -> Callable[..., Any]:
+            def call(path: Any, *arguments: Any, **named: Any) -> Any:
+                if (
+                    isinstance(path, (str, os.PathLike))
+                    and folder in Path(path).parents
+                    and arguments[:1] != (os.O_RDONLY,)
+                ):
+                    raise PermissionError(errno.EACCES, "Permission denied", str(path))
+                return real(path, *arguments, **named)
+
+            return call
+
+        for name in ("open", "mkdir"):
+            monkeypatch.setattr(os, name, refusing(getattr(os, name)))
+        return folder
+
+    return make
 
 
 @pytest.fixture(scope="session")

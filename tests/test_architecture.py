@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1] / "src" / "cephalon"
 ROWS = [
     {"core", "assets"},
     {"geometry"},
-    {"photo", "files"},
+    {"photo", "files", "colour"},
     {"head"},
     {"export"},
     {"values"},

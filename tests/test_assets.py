@@ -109,6 +109,15 @@ def test_licences_name_everything():
     assert all(row.name in text and row.licence in text for row in rows)
 
 
+def test_notices_of_what_the_package_contains_are_printed_in_full():
+    text = "\n".join(assets.licenses())
+    assert "Copyright (c) 2020 USC Institute for Creative Technologies\n\nPermission is hereby granted" in text
+    assert text.count("THE SOFTWARE IS PROVIDED") == 2  # ICT-FaceKit, three.js
+    head_model = next(row for row in assets.licence_table() if row.name == "head model")
+    assert all(name in head_model.source for name in ("MakeHuman", "ICT-FaceKit"))
+    assert "MIT" in head_model.licence
+
+
 def test_licences_name_every_dependency():
     tomllib = pytest.importorskip("tomllib")
     path = Path(__file__).parents[1] / "pyproject.toml"

@@ -2,8 +2,10 @@
 
 import json
 import os
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +95,11 @@ def test_sheet(run, tmp_path):
         ("head", "-o", "h.glb", "--expression", "smile=1"),
         ("head", "-o", "h.glb", "--expression", "jawOpen"),
         ("head", "-o", "missing/folder/h.glb"),
+        ("head", "-o", "h.glb", "--seed", "-1"),
+        ("head", "--sheet", "sheet.txt"),
+        ("head", "-o", "x" * 300 + ".glb"),
+        ("convert", "nothing.obj", "-o", "h.stl"),
+        ("convert", "nothing.png", "-o", "h.stl"),
         ("info", "nothing.glb"),
         ("assets", "get"),
         ("assets", "get", "moon"),
@@ -186,13 +193,19 @@ def test_a_folder_with_other_things_is_left_alone(run, demo_files, tmp_path):
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="the superuser may write everywhere")
-def test_unwritable_folder(run, demo_files, tmp_path):
+def test_unwritable_folder(run, demo_files, tmp_path, locked):
     photo, landmarks = demo_files
-    (tmp_path / "locked").mkdir(mode=0o500)
-    code, _, err = run("reconstruct", photo, "--landmarks", landmarks, "-o", "locked/out")
-    assert code == 2
-    assert one_sentence(err), err
+    place = locked(tmp_path / "locked")
+    for arguments in (
+        ("reconstruct", photo, "--landmarks", landmarks, "-o", place / "out"),
+        ("head", "-o", place / "head.glb"),
+        ("head", "-o", place / "head.obj"),
+    ):
+        code, _, err = run(*arguments)
+        assert code == 2
+        assert one_sentence(err), err
+        assert "permission" in err
+    assert not list(place.iterdir())
 
 
 def test_full_disk_leaves_nothing(run, demo_files, tmp_path, monkeypatch):
@@ -223,3 +236,85 @@ def test_lists(run):
     code, out, _ = run("cite")
     assert code == 0
     assert "@software" in out
+
+
+def test_nothing_is_written_over_without_force(run, tmp_path):
+    (tmp_path / "a.mtl").write_text("mine")
+    (tmp_path / "b.glb").write_text("mine")
+    for name in ("a.obj", "b.glb"):
+        code, _, err = run("head", "-o", name)
+        assert code == 2
+        assert "--force" in err
+    assert (tmp_path / "a.mtl").read_text() == "mine"
+    assert run("head", "-o", "a.obj", "--force")[0] == 0
+    assert b"newmtl" in (tmp_path / "a.mtl").read_bytes()
+
+
+def _png_header(width: int, height: int) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(10**5))) + chunk(b"IEND", b"")
+    )
+
+
+@pytest.mark.parametrize("size", [(60_000, 60_000), (2**31 - 1, 2**31 - 1), (0, 10)])
+def test_pictures_of_impossible_size(run, demo_files, tmp_path, size):
+    (tmp_path / "bomb.png").write_bytes(_png_header(*size))
+    for command in (("reconstruct", "bomb.png", "--landmarks", demo_files[1], "-o", "out"), ("info", "bomb.png")):
+        code, _, err = run(*command)
+        assert code == 2
+        assert one_sentence(err), err
+    assert [path.name for path in tmp_path.iterdir()] == ["bomb.png"]
+
+
+@pytest.mark.parametrize(
+    "ending", ["glb", "obj", "ply", "stl", "json", "pts", "npz", "pkl", "mat", "h5", "png", "usdz"]
+)
+@pytest.mark.parametrize("content", [b"", b"hello world\n1 2 3\n", bytes(range(256)) * 20, b"PK\x03\x04" + bytes(50)])
+def test_garbage_in_any_kind_of_file(run, tmp_path, ending, content):
+    """`info` and `convert` say in one sentence what is wrong, and write nothing."""
+    (tmp_path / f"g.{ending}").write_bytes(content)
+    for command in (
+        ("info", f"g.{ending}"),
+        ("convert", f"g.{ending}", "--unit", "mm", "-o", "c.stl"),
+        ("convert", f"g.{ending}", "--unit", "mm", "--to", f"g.{ending}", "-o", "c.obj"),
+    ):
+        code, _, err = run(*command)
+        assert code == 2, err
+        assert one_sentence(err), err
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x80\x02cposix\nsystem\n.", b"\x89HDF\r\n\x1a\n" + bytes(99), b"PK\x05\x06" + bytes(18)]
+)
+def test_a_model_that_is_none(run, demo_files, tmp_path, content):
+    (tmp_path / "m").write_bytes(content)
+    photo, landmarks = demo_files
+    code, _, err = run("reconstruct", photo, "--landmarks", landmarks, "--model", "m", "-o", "out")
+    assert code == 2
+    assert one_sentence(err), err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_result_that_is_not_complete(run, tmp_path):
+    (tmp_path / "fit.json").write_text('{"schema": "cephalon.fit", "format_version": 1, "photos": 5}')
+    for command in (("info", "fit.json"), ("convert", "fit.json", "-o", "c.obj")):
+        code, _, err = run(*command)
+        assert code == 2
+        assert one_sentence(err), err
+
+
+def test_info_on_stl(run):
+    assert run("head", "-o", "head.stl")[0] == 0
+    code, out, _ = run("info", "head.stl", "--json")
+    assert code == 0
+    assert json.loads(out)["closed"] is True
+
+
+def test_python_m(tmp_path):
+    done = subprocess.run([sys.executable, "-m", "cephalon", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("cephalon 0.")

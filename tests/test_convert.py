@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,22 +11,8 @@ from cephalon.cli import main
 from cephalon.convert import convert
 from cephalon.core import InputError
 from cephalon.files import read_mesh, read_ply
-from cephalon.head import HeadModel
 from cephalon.head.foreign import adopt, carry_head, read_foreign
 from cephalon.values import Head
-from tests.head.foreign_files import write_flame_pickle
-
-
-@pytest.fixture(scope="module")
-def ours() -> HeadModel:
-    return HeadModel.load()
-
-
-@pytest.fixture(scope="module")
-def other_path(ours, tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("model") / "model.pkl"
-    write_flame_pickle(path, ours)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +22,8 @@ def somebody(ours) -> Head:
     return Head(model=ours, identity=z)
 
 
-def test_a_head_carried_to_another_topology_lies_on_itself_and_keeps_its_code(ours, other_path, somebody) -> None:
-    other = adopt(read_foreign(other_path), ours)
+def test_a_head_carried_to_another_topology_lies_on_itself_and_keeps_its_code(ours, flame_file, somebody) -> None:
+    other = adopt(read_foreign(flame_file), ours)
     carried = carry_head(ours, somebody.code, other)
     assert carried.distances_mm["mesh"]["median_mm"] < 0.15
     assert carried.distances_mm["mesh"]["percentile95_mm"] < 0.6
@@ -101,9 +86,9 @@ def test_bare_meshes_have_no_rig(tmp_path, somebody) -> None:
     )
 
 
-def test_reconstruct_on_another_model(demo_files, other_path, tmp_path, capsys) -> None:
+def test_reconstruct_on_another_model(demo_files, flame_file, tmp_path, capsys) -> None:
     photo, landmarks = demo_files
-    arguments = ["reconstruct", str(photo), "--landmarks", str(landmarks), "--model", str(other_path)]
+    arguments = ["reconstruct", str(photo), "--landmarks", str(landmarks), "--model", str(flame_file)]
     assert main([*arguments, "-o", str(tmp_path / "out")]) == 0
     said = capsys.readouterr()
     assert "FLAME" in said.err
@@ -118,8 +103,8 @@ def test_reconstruct_on_another_model(demo_files, other_path, tmp_path, capsys) 
     assert "does not know how age" in capsys.readouterr().err
 
 
-def test_info_on_another_model_and_on_ply(other_path, somebody, tmp_path, capsys) -> None:
-    assert main(["info", str(other_path), "--json"]) == 0
+def test_info_on_another_model_and_on_ply(flame_file, somebody, tmp_path, capsys) -> None:
+    assert main(["info", str(flame_file), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["name"] == "FLAME"
     assert found["registration"]["median_mm"] < 0.1

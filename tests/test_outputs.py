@@ -10,18 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cephalon import save
 from tests.report.browser import Browser, find_chrome
 from tests.tools.gltf_validator import ValidatorMissingError, validate
 
 CHROME = find_chrome()
-
-
-@pytest.fixture(scope="module")
-def saved(demo_head, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("outputs") / "out"
-    save(demo_head, folder)
-    return folder
 
 
 def test_khronos_validator_has_nothing_to_say(saved):

@@ -12,13 +12,6 @@ from cephalon.files.png import read_png
 from cephalon.observe import FileLandmarks
 
 
-@pytest.fixture(scope="module")
-def saved(demo_head, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("result") / "out"
-    save(demo_head, folder)
-    return folder
-
-
 def test_the_fit_lies_on_the_face(demo_head):
     fitted = demo_head.posterior.photos[0]
     assert demo_head.posterior.status == "converged"

@@ -16,7 +16,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from builders.head.base import HeadBase, head_frame, target_names
+from builders.head.base import HeadBase, head_frame
+from builders.head.makehuman import target_names
+from cephalon.head.foreign import anny
 
 Float = NDArray[np.float64]
 
@@ -33,16 +35,11 @@ AGE_ANCHORS_YEARS = (-8.0, 10.0, 21.0, 88.0)
 BMI_ANCHORS = (15.0, 23.0, 42.0)
 """Body mass indices (kg / m^2) at which a person is purely "minweight", "averageweight", "maxweight"."""
 
-LOCAL_FOLDERS = ("head", "forehead", "eyebrows", "eyes", "nose", "mouth", "ears", "cheek", "chin", "neck", "asym")
+LOCAL_FOLDERS = (*anny.LOCAL_FOLDERS, "asym")
 """Folders of local shapes that move the head or the neck."""
 
 OPPOSITES = (
-    ("decr", "incr"),
-    ("down", "up"),
-    ("in", "out"),
-    ("backward", "forward"),
-    ("concave", "convex"),
-    ("compress", "uncompress"),
+    *anny.OPPOSITES,
     ("shape-square", "shape-round"),
     ("shape-pointed", "shape-triangle"),
     ("l", "r"),

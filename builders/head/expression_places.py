@@ -16,7 +16,7 @@ from scipy.spatial import cKDTree
 
 from builders.head.base import HeadBase, load_landmarks
 from builders.head.expression_source import ExpressionFace
-from builders.head.points import closest_on_triangles
+from builders.head.on_surface import closest_on_triangles
 from builders.head.regions import mirrored_loop
 from cephalon.geometry import Similarity, face_normals, procrustes, triangulate, vertex_normals
 

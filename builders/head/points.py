@@ -15,7 +15,6 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from builders.head.base import HeadBase, load_base
 from builders.head.craniofacial import craniofacial_points
 from builders.head.eyes import IRIS_ANGLE_DEG, fit_sphere
+from builders.head.on_surface import Corners, Surface, join, nearest_on_edges
 from builders.head.regions import build_regions, cavity_polygons, load_landmarks, ring_numbers
 from cephalon.geometry import Camera, SurfacePoints, face_normals, rasterise_mesh, triangulate
 from cephalon.head import HeadModel
@@ -102,34 +102,6 @@ JAW_DISTANCE_MM = 1500.0
 SIDES = ("right", "left")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Corners:
-    """k points of the mesh as three vertices and their weights each (k, 3); a weight may be 0."""
-
-    vertices: Ints
-    weights: Float
-
-    def positions(self, head: Float) -> Float:
-        """Positions (k, 3) on head vertices (n, 3)."""
-        return np.einsum("kc,kcd->kd", self.weights, head[self.vertices])
-
-    def take(self, rows: Sequence[int]) -> Corners:
-        """Some of the points, in that order."""
-        return Corners(vertices=self.vertices[list(rows)], weights=self.weights[list(rows)])
-
-    def mirrored(self, symmetry: Ints) -> Corners:
-        """The points on the other side."""
-        return Corners(vertices=symmetry[self.vertices], weights=self.weights)
-
-
-def join(parts: Sequence[Corners]) -> Corners:
-    """All points of several groups, one after the other."""
-    return Corners(
-        vertices=np.concatenate([part.vertices for part in parts]),
-        weights=np.concatenate([part.weights for part in parts]),
-    )
-
-
 def traced_model(model: HeadModel, offset: Float | None = None) -> HeadModel:
     """Return the head model with MediaPipe's points as traced on renders, moved by `offset` (478, 2) mm if given."""
     base = load_base()
@@ -176,7 +148,7 @@ def mediapipe_points(base: HeadBase, mean: Float, offset: Float | None = None) -
     mirror = np.array(record["mirror"])
     corners = Corners(vertices=vertices, weights=weights)
     if offset is not None:
-        corners = _settled(corners, offset, mean, mirror, _Surface(base, mean), base.symmetry)
+        corners = _settled(corners, offset, mean, mirror, Surface(base, mean), base.symmetry)
     vertices, weights = corners.vertices, corners.weights
     position = corners.positions(mean)
     lid_edges, lip_edges = _left_lid_edges(base), _lip_line_edges(base)
@@ -187,7 +159,7 @@ def mediapipe_points(base: HeadBase, mean: Float, offset: Float | None = None) -
         on_midline = np.unique(lip_edges[lip][base.symmetry[lip_edges[lip]] == lip_edges[lip]])
         nearest = on_midline[np.argmin(np.linalg.norm(mean[on_midline] - position[middle], axis=1))]
         moved[middle] = np.repeat(nearest, 3), np.array([1.0, 0.0, 0.0])
-    surface, outer, inner = _Surface(base, mean), *position[list(LEFT_MOUTH_CORNER)]
+    surface, outer, inner = Surface(base, mean), *position[list(LEFT_MOUTH_CORNER)]
     for k, share in BETWEEN_MOUTH_CORNERS.items():
         placed = surface.nearest((outer + share * (inner - outer))[None])
         moved[k] = placed.vertices[0], placed.weights[0]
@@ -199,7 +171,7 @@ def mediapipe_points(base: HeadBase, mean: Float, offset: Float | None = None) -
 
 
 def _settled(
-    corners: Corners, offset: Float, mean: Float, mirror: NDArray[np.intp], surface: _Surface, symmetry: Ints
+    corners: Corners, offset: Float, mean: Float, mirror: NDArray[np.intp], surface: Surface, symmetry: Ints
 ) -> Corners:
     """Move the points that lie on no edge by the shifts measured on photos (see `builders.head.settle_points`)."""
     position = corners.positions(mean)
@@ -232,7 +204,7 @@ def iris_points(base: HeadBase, mean: Float, side: str) -> Corners:
 def ibug_points(base: HeadBase, mean: Float, mediapipe: Corners) -> tuple[Corners, tuple[str, ...]]:
     """The 68 points of the iBUG annotation, with names, from the mean head and MediaPipe's points on it."""
     symmetry = base.symmetry
-    surface = _Surface(base, mean)
+    surface = Surface(base, mean)
 
     def along(curve: Sequence[int], shares: Sequence[float], axis: int = 0) -> Corners:
         """Points on the polyline of MediaPipe points at shares of its extent along an axis, laid onto the skin."""
@@ -318,7 +290,7 @@ def now_points(mediapipe: Corners, craniofacial: SurfacePoints, skin_faces: Ints
     return join([mediapipe.take((33, 133, 362, 263)), nose, mediapipe.take((61, 291))]), names
 
 
-def jaw_line(base: HeadBase, mean: Float, surface: _Surface) -> Corners:
+def jaw_line(base: HeadBase, mean: Float, surface: Surface) -> Corners:
     """Chin and the left half of the iBUG jaw line (9 points, chin first), evenly spaced on the face's outline.
 
     The outline is that of the face without ears and neck, seen from the front, from the outer eye corner's height
@@ -353,88 +325,11 @@ def jaw_line(base: HeadBase, mean: Float, surface: _Surface) -> Corners:
     return join([chin, points.take(range(1, half + 1))])
 
 
-class _Surface:
-    """Nearest points on the face's outer skin (no ears, neck, cavities) of one head."""
-
-    def __init__(self, base: HeadBase, head: Float) -> None:
-        regions = build_regions(base)
-        self.head = head
-        self.faces = triangulate(base.polygons)[0]
-        skin = len(triangulate(base.polygons[base.part("skin")[1]])[0])
-        allowed = np.arange(len(self.faces)) < skin
-        for name, limit in (
-            ("ears", 0.5),
-            ("neck", 0.5),
-            ("mouth_cavity", 0.99),
-            ("eye_sockets", 0.99),
-            ("nostrils", 0.9),
-        ):
-            allowed &= ~(regions[name][self.faces] >= limit).all(axis=1)
-        self.rows = np.flatnonzero(allowed & (head[self.faces].mean(axis=1)[:, 2] > -10))
-        edges = np.unique(
-            np.sort(np.concatenate([self.faces[self.rows][:, pair] for pair in ([0, 1], [1, 2], [2, 0])])), axis=0
-        )
-        self.midline = edges[(base.symmetry[edges] == edges).all(axis=1)]
-
-    def nearest(self, points: Float, *, midline: bool = False, depth_weight: float = 1.0) -> Corners:
-        """Nearest surface points of positions (k, 3) mm; on the midline's edges if wanted.
-
-        Distances along z count `depth_weight` times: below 1, x and y are met better than z.
-        """
-        if midline:
-            found = [nearest_on_edges(self.head, point, self.midline) for point in points]
-            return Corners(vertices=np.array([v for v, _ in found]), weights=np.array([w for _, w in found]))
-        triangles = self.faces[self.rows]
-        metric = np.array([1.0, 1.0, depth_weight])
-        vertices, weights = [], []
-        for point in points:
-            barycentric, distance = closest_on_triangles(point * metric, self.head[triangles] * metric)
-            best = int(np.argmin(distance))
-            vertices.append(triangles[best])
-            weights.append(barycentric[best])
-        return Corners(vertices=np.array(vertices), weights=np.array(weights))
-
-
-def closest_on_triangles(point: Float, triangles: Float) -> tuple[Float, Float]:
-    """Barycentric weights (t, 3) and distance (t,) of the point on each triangle (t, 3, 3) nearest to a point (3,).
-
-    The foot of the perpendicular if it lies inside, else the best of the three edges.
-    """
-    a, ab, ac = triangles[:, 0], triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0]
-    ap = point - a
-    d00, d01, d11 = (ab * ab).sum(1), (ab * ac).sum(1), (ac * ac).sum(1)
-    d20, d21 = (ap * ab).sum(1), (ap * ac).sum(1)
-    determinant = np.maximum(d00 * d11 - d01 * d01, 1e-30)
-    v = (d11 * d20 - d01 * d21) / determinant
-    w = (d00 * d21 - d01 * d20) / determinant
-    options = [np.stack([1 - v - w, v, w], axis=1)]
-    for i, j in ((0, 1), (1, 2), (2, 0)):
-        start, along = triangles[:, i], triangles[:, j] - triangles[:, i]
-        t = np.clip(((point - start) * along).sum(1) / np.maximum((along**2).sum(1), 1e-30), 0, 1)
-        edge = np.zeros((len(triangles), 3))
-        edge[:, i], edge[:, j] = 1 - t, t
-        options.append(edge)
-    barycentric = np.stack(options)
-    distance = np.linalg.norm(np.einsum("otc,tcd->otd", barycentric, triangles) - point, axis=2)
-    distance[0, (options[0] < 0).any(axis=1)] = np.inf
-    best = np.argmin(distance, axis=0)
-    rows = np.arange(len(triangles))
-    return barycentric[best, rows], distance[best, rows]
-
-
 def _polyline(path: Float, parameter: Float, shares: Sequence[float] | Float) -> Float:
     """Points on a polyline (p, 3) where its monotonic parameter (p,) takes given shares of its span, (k, 3)."""
     span = (parameter - parameter.min()) / np.ptp(parameter)
     order = np.argsort(span)
     return np.stack([np.interp(shares, span[order], path[order, axis]) for axis in range(3)], axis=1)
-
-
-def nearest_on_edges(head: Float, point: Float, edges: Ints) -> tuple[Ints, Float]:
-    """Vertices (3,) and weights (3,) of the point on edges (e, 2) nearest to a position (3,); the third weight is 0."""
-    start, along = head[edges[:, 0]], head[edges[:, 1]] - head[edges[:, 0]]
-    t = np.clip(((point - start) * along).sum(axis=1) / (along**2).sum(axis=1), 0, 1)
-    best = int(np.argmin(np.linalg.norm(start + t[:, None] * along - point, axis=1)))
-    return edges[best][[0, 1, 1]], np.array([1 - t[best], t[best], 0.0])
 
 
 def _left_lid_edges(base: HeadBase) -> Ints:

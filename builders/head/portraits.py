@@ -22,8 +22,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from builders.head.base import MM_PER_UNIT, HeadBase
+from builders.head.base import HeadBase
 from builders.head.eyes import IRIS_ANGLE_DEG, PUPIL_ANGLE_DEG, fit_sphere
+from builders.head.portrait_layers import Layer, load_layer, scalp_weights
+from builders.head.portrait_light import (
+    ambient_occlusion,
+    irradiance,
+    project_panorama,
+)
+from cephalon.colour import decode, encode
 from cephalon.geometry import (
     Camera,
     Raster,
@@ -66,32 +73,6 @@ def view_angles(camera_from_head: Rigid) -> tuple[float, float]:
     """
     x, y, z = -camera_from_head.rotation.T @ camera_from_head.translation
     return float(np.rad2deg(np.arctan2(-x, z))), float(np.rad2deg(-np.arcsin(y / np.sqrt(x * x + y * y + z * z))))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Layer:
-    """A mesh bound to the skin (brows, lashes, hair).
-
-    Attributes
-    ----------
-    corners : (v, 3) int32 head vertices that carry each vertex.
-    weights : (v, 3) float64, rows sum to 1.
-    offsets : (v, 3) float64 mm, in the head frame's axes.
-    faces : (t, 3) int32; faces_uv : (t, 3) int32; uv : (k, 2).
-    rgba : (s, s, 4) float32 in [0, 1], sRGB.
-    """
-
-    corners: NDArray[np.int32]
-    weights: Float
-    offsets: Float
-    faces: NDArray[np.int32]
-    faces_uv: NDArray[np.int32]
-    uv: Float
-    rgba: NDArray[np.float32]
-
-    def vertices(self, head: Float) -> Float:
-        """Vertices (v, 3) mm on a head (n, 3)."""
-        return np.einsum("vc,vcd->vd", self.weights, head[self.corners]) + self.offsets
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,8 +139,8 @@ class PortraitKit:
         self.drawn_rows = np.flatnonzero(
             ~np.isin(self.face_part, [base.part_names.index(s + "_lashes") for s in ("left", "right")])
         )
-        self.occlusion = _ambient_occlusion(reference, self.drawn)
-        self.scalp = _scalp(base, reference)
+        self.occlusion = ambient_occlusion(reference, self.drawn)
+        self.scalp = scalp_weights(base, reference)
         self.skins = tuple(sorted(p.stem for p in (data / "makehuman_cc0" / "skins").glob("*.jpg")))
         self.lights = tuple(sorted(p.stem for p in (data / "hdri").glob("*.npz") if "night" not in p.stem))
         self.backgrounds = tuple(sorted(p.name for p in (data / "backgrounds").glob("*.jpg")))
@@ -221,7 +202,7 @@ class PortraitKit:
             centre, _ = fit_sphere(head[self.base.part(side)[0]])
             albedo[here], normal[here] = self._eye(position[here] - centre, look)
         light = self._light(look, camera_from_head)
-        linear = albedo * _irradiance(light, normal @ camera_from_head.rotation.T) * shade[:, None]
+        linear = albedo * irradiance(light, normal @ camera_from_head.rotation.T) * shade[:, None]
         image[covered] = np.clip(linear * look.exposure, 0, 1)
         for kind, name in (("eyebrows", look.brows), ("eyelashes", look.lashes), ("hair", look.hair)):
             if name:
@@ -232,7 +213,7 @@ class PortraitKit:
             barycentric=raster.barycentric,
             depth=raster.depth,
         )
-        return np.round(_srgb(small) * 255).astype(np.uint8), whole
+        return np.round(encode(np.clip(small, 0, 1)) * 255).astype(np.uint8), whole
 
     def with_gaze(self, head: Float, gaze_deg: tuple[float, float]) -> Float:
         """The head (n, 3) with both eyeballs turned by (yaw, pitch) about their centres, signs as in `pose`."""
@@ -248,7 +229,7 @@ class PortraitKit:
         """Brows, lashes or hair by name, bound to this topology."""
         key = f"{kind}/{name}"
         if key not in self._cache:
-            self._cache[key] = _load_layer(self.base, self.data / "makehuman_cc0" / kind / name, name)
+            self._cache[key] = load_layer(self.base, self.data / "makehuman_cc0" / kind / name, name)
         layer = self._cache[key]
         assert isinstance(layer, Layer)
         return layer
@@ -324,10 +305,10 @@ class PortraitKit:
         panorama = self._cache[key]
         assert isinstance(panorama, np.ndarray)
         shift = round(look.light_turn_deg / 360 * panorama.shape[1])
-        harmonics = _project_panorama(np.roll(panorama, shift, axis=1))
+        harmonics = project_panorama(np.roll(panorama, shift, axis=1))
         directions = np.array([[0.0, 0.0, -1.0], [0.5, -0.3, -0.8], [-0.5, -0.3, -0.8]])
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-        bright = _irradiance(harmonics, directions).mean()
+        bright = irradiance(harmonics, directions).mean()
         harmonics = harmonics / bright
         harmonics[1:] *= 0.8
         return harmonics * 1.05
@@ -370,65 +351,8 @@ class PortraitKit:
         else:
             colour = np.full_like(facing, 0.006)
         alpha = rgba[:, 3:] * (0.85 if kind == "eyebrows" else 1.0)
-        drawn = np.clip(colour * _irradiance(light, facing), 0, 1)
+        drawn = np.clip(colour * irradiance(light, facing), 0, 1)
         image[seen] = image[seen] * (1 - alpha) + drawn * alpha
-
-
-def _load_layer(base: HeadBase, folder: Path, name: str) -> Layer:
-    """Read a MakeHuman .mhclo binding with its OBJ and texture."""
-    bindings, reading = [], False
-    for line in (folder / f"{name}.mhclo").read_text(encoding="utf-8").splitlines():
-        fields = line.split()
-        if not fields:
-            continue
-        if fields[0] == "verts":
-            reading = True
-        elif reading and fields[0].lstrip("-").isdigit():
-            bindings.append(
-                [float(x) for x in fields] if len(fields) == 9 else [float(fields[0])] * 3 + [1.0, 0, 0, 0, 0, 0]
-            )
-        elif fields[0] in ("weights", "delete_verts"):
-            reading = False
-    table = np.array(bindings)
-    vertices, uv, polygons, polygons_uv = 0, [], [], []
-    for line in (folder / f"{name}.obj").read_text(encoding="utf-8").splitlines():
-        fields = line.split()
-        if not fields:
-            continue
-        if fields[0] == "v":
-            vertices += 1
-        elif fields[0] == "vt":
-            uv.append([float(x) for x in fields[1:3]])
-        elif fields[0] == "f":
-            corners = [corner.split("/") for corner in fields[1:]]
-            polygons.append([int(c[0]) - 1 for c in corners] + [-1] * (4 - len(corners)))
-            polygons_uv.append([int(c[1]) - 1 for c in corners] + [-1] * (4 - len(corners)))
-    texture = next(p for p in sorted(folder.glob("*.png")) if "normal" not in p.stem)
-    where = {int(h): i for i, h in enumerate(base.hm08_index) if h >= 0}
-    known = np.array([all(int(v) in where for v in row[:3]) for row in table])
-    table = np.where(known[:, None], table, table[np.argmax(known)])
-    quads = np.array(polygons, dtype=np.int32)
-    keep = known[quads].all(axis=1)
-    return Layer(
-        corners=np.array([[where[int(v)] for v in row[:3]] for row in table], dtype=np.int32),
-        weights=table[:, 3:6],
-        offsets=table[:, 6:9] * MM_PER_UNIT,
-        faces=triangulate(quads[keep])[0],
-        faces_uv=triangulate(np.array(polygons_uv, dtype=np.int32)[keep])[0],
-        uv=np.array(uv),
-        rgba=np.asarray(Image.open(texture).convert("RGBA"), dtype=np.float32) / 255,
-    )
-
-
-def _scalp(base: HeadBase, head: Float) -> Float:
-    """Weight (n,) of a plain hair cap: above a hairline that runs from the forehead over the temples to the nape."""
-    azimuth = np.abs(np.rad2deg(np.arctan2(head[:, 0], head[:, 2] - 5.0)))
-    line = np.interp(azimuth, [0, 30, 45, 60, 75, 95, 120, 180], [82, 80, 70, 45, 8, -5, -45, -60])
-    weight = np.clip((head[:, 1] - line) / 6.0, 0, 1)
-    ears = np.linalg.norm(base.target("ears/l-ear-scale-incr") + base.target("ears/r-ear-scale-incr"), axis=1) > 0.05
-    weight[ears] = 0.0
-    weight[base.part("skin")[0].stop :] = 0.0
-    return weight
 
 
 def _gaze_rotation(gaze_deg: tuple[float, float]) -> Float:
@@ -437,72 +361,9 @@ def _gaze_rotation(gaze_deg: tuple[float, float]) -> Float:
     return about_y @ about_x
 
 
-def _ambient_occlusion(vertices: Float, faces: NDArray[np.int32]) -> Float:
-    """Share (n,) of the sky that each vertex sees, cosine weighted, from depth maps out of 96 directions."""
-    count, size = 96, 256
-    k = np.arange(count) + 0.5
-    height = 1 - 2 * k / count
-    angle = np.pi * (1 + np.sqrt(5)) * k
-    radius = np.sqrt(1 - height**2)
-    directions = np.stack([radius * np.cos(angle), height, radius * np.sin(angle)], axis=1)
-    normals = vertex_normals(vertices, faces)
-    centre = (vertices.max(axis=0) + vertices.min(axis=0)) / 2
-    reach = float(np.linalg.norm(vertices - centre, axis=1).max())
-    distance = 40 * reach
-    camera = Camera(width=size, height=size, focal_px=0.48 * size / reach * distance)
-    seen, total = np.zeros(len(vertices)), np.zeros(len(vertices))
-    for direction in directions:
-        up = np.array([0.0, 1.0, 0.0]) if abs(direction[1]) < 0.9 else np.array([1.0, 0.0, 0.0])
-        z = -direction
-        x = np.cross(z, -up)
-        x /= np.linalg.norm(x)
-        rotation = np.stack([x, np.cross(z, x), z])
-        cam = (vertices - centre) @ rotation.T + np.array([0.0, 0.0, distance])
-        raster = rasterise_mesh(cam, faces, camera)
-        pixel = np.clip(camera.project(cam).astype(np.int64), 0, size - 1)
-        free = cam[:, 2] < raster.depth[pixel[:, 1], pixel[:, 0]] + 1.5
-        cosine = np.maximum(normals @ direction, 0)
-        seen += cosine * free
-        total += cosine
-    return 0.12 + 0.88 * np.sqrt(seen / np.maximum(total, 1e-9))
-
-
-def _basis(normal: Float) -> Float:
-    """Real spherical harmonics of order 2 at unit vectors (..., 3), (..., 9)."""
-    x, y, z = np.moveaxis(normal, -1, 0)
-    return np.stack(
-        [
-            np.full_like(x, 0.282095),
-            0.488603 * y,
-            0.488603 * z,
-            0.488603 * x,
-            1.092548 * x * y,
-            1.092548 * y * z,
-            0.315392 * (3 * z * z - 1),
-            1.092548 * x * z,
-            0.546274 * (x * x - y * y),
-        ],
-        axis=-1,
-    )
-
-
-def _project_panorama(panorama: Float) -> Float:
-    """Irradiance coefficients (9, 3) of a panorama (h, w, 3), in camera axes (y down); Ramamoorthi & Hanrahan 2001."""
-    height, width = panorama.shape[:2]
-    theta = (np.arange(height) + 0.5) / height * np.pi
-    phi = (np.arange(width) + 0.5) / width * 2 * np.pi
-    up = np.cos(theta)[:, None] * np.ones(width)
-    normal = np.stack([np.sin(theta)[:, None] * np.sin(phi), -up, np.sin(theta)[:, None] * np.cos(phi)], axis=-1)
-    solid = np.sin(theta)[:, None, None] * (np.pi / height) * (2 * np.pi / width)
-    coefficients = np.einsum("hwk,hwc->kc", _basis(normal), panorama * solid)
-    cosine_lobe = np.array([np.pi] + [2 * np.pi / 3] * 3 + [np.pi / 4] * 5)
-    return coefficients * cosine_lobe[:, None] / np.pi
-
-
-def _irradiance(harmonics: Float, normal: Float) -> Float:
-    """Light (..., 3) that reaches surfaces with normals (..., 3)."""
-    unit = normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-12)
-    return np.maximum(_basis(unit) @ harmonics, 0.02)
+def _linear(srgb_255: Float) -> Float:
+    """SRGB values in [0, 255] to linear light in [0, 1]."""
+    return decode(np.asarray(srgb_255) / 255)
 
 
 def _bilinear(texture: NDArray[np.floating], x: Float, y: Float) -> Float:
@@ -515,18 +376,6 @@ def _bilinear(texture: NDArray[np.floating], x: Float, y: Float) -> Float:
     upper = texture[row, column] * (1 - a) + texture[row, column + 1] * a
     lower = texture[row + 1, column] * (1 - a) + texture[row + 1, column + 1] * a
     return upper * (1 - b) + lower * b
-
-
-def _linear(srgb_255: Float) -> Float:
-    """SRGB values in [0, 255] to linear light in [0, 1]."""
-    value = np.asarray(srgb_255) / 255
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
-
-
-def _srgb(linear: Float) -> Float:
-    """Linear light to sRGB, both in [0, 1]."""
-    value = np.clip(linear, 0, 1)
-    return np.where(value <= 0.0031308, value * 12.92, 1.055 * value ** (1 / 2.4) - 0.055)
 
 
 def portrait_camera(size: int, distance_mm: float, face_mm: float = 260.0, share: float = 0.7) -> Camera:

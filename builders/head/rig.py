@@ -12,8 +12,9 @@ import numpy as np
 from scipy import sparse
 from scipy.spatial import cKDTree
 
-from builders.head.base import HeadBase, load_hm08, read_rig_weights
+from builders.head.base import HeadBase
 from builders.head.eyes import fit_sphere
+from builders.head.makehuman import load_hm08, read_rig_weights
 from builders.head.regions import cavity_polygons
 
 JOINT_NAMES = ("root", "neck", "head", "left_eye", "right_eye")

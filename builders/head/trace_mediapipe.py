@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from builders.head.base import HeadBase, load_base
 from builders.head.identity import build_identity
-from builders.head.points import nearest_on_edges
+from builders.head.on_surface import nearest_on_edges
 from builders.head.portraits import PortraitKit, portrait_camera, portrait_pose
 from builders.head.regions import build_regions
 from cephalon.geometry import Camera, Rigid, triangulate, vertex_normals

@@ -145,7 +145,7 @@ def licence_table() -> list[LicenceRow]:
 
 
 def licenses() -> list[str]:
-    """Return the licence table as lines of text, one part after the other by where it lies."""
+    """Return the licence table as lines of text, one part after the other by where it lies, then the notices."""
     rows = licence_table()
     lines = []
     for where in dict.fromkeys(row.where for row in rows):
@@ -155,7 +155,12 @@ def licenses() -> list[str]:
         lines += [
             f"  {row.name:{widths[0]}}  {row.licence:{widths[1]}}  {row.what} ({row.source})".rstrip() for row in part
         ]
-    return lines
+    return [*lines, "", *notices().splitlines()]
+
+
+def notices() -> str:
+    """Return the licence texts and notices of other people's work inside the package."""
+    return _data_file("notices.txt").read_text(encoding="utf-8")
 
 
 def listing() -> list[str]:

@@ -13,7 +13,7 @@ from cephalon.files.formats import FORMATS, read_mesh
 from cephalon.files.obj import obj_bytes
 from cephalon.files.ply import ply_bytes
 from cephalon.files.stl import stl_bytes
-from cephalon.geometry import Mesh
+from cephalon.geometry import Mesh, connected_pieces, face_areas
 from cephalon.head import HeadModel
 from cephalon.head.foreign import Carried, carry_head, carry_surface
 from cephalon.values import Head
@@ -85,27 +85,23 @@ def _head(path: Path, model: HeadModel | None) -> Head | None:
         return Head.load(path, model=model)
     if path.suffix.lower() == ".json":
         return Head.load(path.parent, model=model)
-    if FORMATS.get(path.suffix.lower()) is None:
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    entry = FORMATS.get(path.suffix.lower())
+    if entry is None or entry.kind != "mesh":
         raise InputError(f"{path}: expected a result folder, a fit.json, or a .glb, .obj, .ply or .stl file")
     return None
 
 
 def _largest_piece(mesh: Mesh) -> tuple[np.ndarray, np.ndarray]:
     """Weld equal vertices and keep the largest connected piece: the skin, without eyes, teeth and lashes."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     vertices, number = np.unique(np.round(mesh.vertices, 4), axis=0, return_inverse=True)
     faces = np.asarray(number).reshape(-1)[mesh.faces]
     faces = faces[(faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])]
-    sides = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]])
-    n = len(vertices)
-    _, piece = connected_components(coo_array((np.ones(len(sides)), sides.T), shape=(n, n)), directed=False)
-    of_face = piece[faces[:, 0]]
-    areas = np.linalg.norm(
-        np.cross(vertices[faces[:, 1]] - vertices[faces[:, 0]], vertices[faces[:, 2]] - vertices[faces[:, 0]]), axis=1
-    )
-    faces = faces[of_face == np.bincount(of_face, weights=areas).argmax()]
+    if not len(faces):
+        raise InputError("this mesh has no triangles: a head's surface is needed")
+    of_face = connected_pieces(faces, len(vertices))
+    faces = faces[of_face == np.bincount(of_face, weights=face_areas(vertices, faces)).argmax()]
     used, number = np.unique(faces, return_inverse=True)
     return vertices[used], np.asarray(number).reshape(-1, 3).astype(np.int32)
 
@@ -131,6 +127,8 @@ def _write_carried(output: Path, model: HeadModel, carried: Carried, *, fitted: 
 
 def _write_mesh(output: Path, mesh: Mesh) -> None:
     suffix = output.suffix.lower()
+    if not len(mesh.faces):
+        raise InputError(f"{output}: the mesh has vertices alone, no polygons")
     if suffix == ".obj":
         write_bytes(output, obj_bytes(mesh, comment="Cephalon"))
     elif suffix == ".ply":

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cephalon.core import InputError
+
+if TYPE_CHECKING:
+    from cephalon.geometry import Mesh
 
 
 def describe(path: str | Path) -> dict[str, Any]:
@@ -17,14 +20,18 @@ def describe(path: str | Path) -> dict[str, Any]:
         If there is no such file, its kind is unknown, or it is damaged.
     """
     path = Path(path)
-    if path.is_dir():
-        path = path / "fit.json"
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
+    try:
+        if path.is_dir():
+            path = path / "fit.json"
+        size = path.stat().st_size
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     suffix = path.suffix.lower()
-    readers = {".glb": _glb, ".obj": _obj, ".ply": _ply, ".json": _json, ".pts": _points}
+    readers = {".glb": _glb, ".obj": _obj, ".ply": _ply, ".stl": _stl, ".json": _json, ".pts": _points}
     readers |= dict.fromkeys((".npz", ".pkl", ".mat", ".h5"), _model)
-    return {"file": str(path), "bytes": path.stat().st_size, **readers.get(suffix, _photo)(path)}
+    return {"file": str(path), "bytes": size, **readers.get(suffix, _photo)(path)}
 
 
 def _glb(path: Path) -> dict[str, Any]:
@@ -56,8 +63,12 @@ def _obj(path: Path) -> dict[str, Any]:
         "vertices": len(mesh.vertices),
         "polygons": len(mesh.polygons),
         "groups": list(mesh.groups),
-        "size_in_its_unit": [round(float(x), 3) for x in mesh.vertices.max(0) - mesh.vertices.min(0)],
+        "size_in_its_unit": _size(mesh),
     }
+
+
+def _size(mesh: Mesh) -> list[float]:
+    return [round(float(x), 3) for x in mesh.vertices.max(0) - mesh.vertices.min(0)]
 
 
 def _ply(path: Path) -> dict[str, Any]:
@@ -73,19 +84,39 @@ def _ply(path: Path) -> dict[str, Any]:
     }
 
 
+def _stl(path: Path) -> dict[str, Any]:
+    import numpy as np
+
+    from cephalon.files.stl import read_stl
+
+    mesh = read_stl(path)
+    ends = np.concatenate([mesh.faces[:, [0, 1]], mesh.faces[:, [1, 2]], mesh.faces[:, [2, 0]]]).astype(np.int64)
+    there, back = ends @ [len(mesh.vertices), 1], ends @ [1, len(mesh.vertices)]
+    return {
+        "kind": "STL",
+        "vertices": len(mesh.vertices),
+        "triangles": len(mesh.faces),
+        "closed": np.array_equal(np.sort(there), np.sort(back)),
+        "size_in_its_unit": _size(mesh),
+    }
+
+
 def _json(path: Path) -> dict[str, Any]:
     from cephalon.files.document import read_json
 
     found = read_json(path)
     if found.get("schema") == "cephalon.fit":
-        return {
-            "kind": "result of a reconstruction",
-            "status": found["status"],
-            "photos": [f"{p['name']} ({p['status']}, {p['reprojection_px']:.1f} px)" for p in found["photos"]],
-            "measures": [f"{name} {m['mm']:.1f} ± {m['sigma_mm']:.1f} mm" for name, m in found["measures"].items()],
-            "head_model": found["model"]["name"],
-            "written_by": f"Cephalon {found['versions']['cephalon']}",
-        }
+        try:
+            return {
+                "kind": "result of a reconstruction",
+                "status": found["status"],
+                "photos": [f"{p['name']} ({p['status']}, {p['reprojection_px']:.1f} px)" for p in found["photos"]],
+                "measures": [f"{name} {m['mm']:.1f} ± {m['sigma_mm']:.1f} mm" for name, m in found["measures"].items()],
+                "head_model": found["model"]["name"],
+                "written_by": f"Cephalon {found['versions']['cephalon']}",
+            }
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"{path}: calls itself a result of Cephalon, but is not complete ({error!r})") from error
     return _points(path)
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cephalon.appearance.colour import srgb_from_linear
 from cephalon.appearance.light import harmonics
+from cephalon.colour import srgb_from_linear
 from cephalon.export import fine_mesh
 from cephalon.geometry import Camera, Rigid, interpolate, rasterise_mesh, rotation_from_rotvec, vertex_normals
 from cephalon.head import HeadModel

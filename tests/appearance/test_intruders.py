@@ -8,10 +8,10 @@ from PIL import Image, ImageDraw
 
 from cephalon.appearance import TextureOptions, make_texture
 from cephalon.appearance.blend import softly
-from cephalon.appearance.colour import linear_from_srgb
 from cephalon.appearance.contours import CONTOURS
 from cephalon.appearance.surface import skin_surface
 from cephalon.appearance.texels import skin_texels
+from cephalon.colour import linear_from_srgb
 from cephalon.export import fine_mesh
 from cephalon.photo import Photo
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from cephalon.appearance.blend import Layer, blend
-from cephalon.appearance.colour import linear_from_srgb, srgb_from_linear
 from cephalon.appearance.eyes import _inside
 from cephalon.appearance.light import estimate_light, harmonics
 from cephalon.appearance.options import TextureOptions
 from cephalon.appearance.surface import skin_surface
 from cephalon.appearance.texels import skin_texels
 from cephalon.appearance.warp import landmark_warp
+from cephalon.colour import linear_from_srgb, srgb_from_linear
 from cephalon.values import PointObservation
 
 from .stage import shoot

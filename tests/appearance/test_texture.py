@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from cephalon.appearance import TextureOptions, make_texture
-from cephalon.appearance.colour import linear_from_srgb
 from cephalon.appearance.light import harmonics
 from cephalon.appearance.surface import skin_surface
 from cephalon.appearance.texels import skin_texels
+from cephalon.colour import linear_from_srgb
 from cephalon.core import InputError
 from cephalon.export import fine_mesh
 from cephalon.photo import Photo

@@ -132,11 +132,8 @@ def test_permissions_follow_the_umask(tmp_path: Path) -> None:
     assert (tmp_path / "out").stat().st_mode & 0o777 == 0o750
 
 
-@posix
-@pytest.mark.skipif(hasattr(os, "geteuid") and os.geteuid() == 0, reason="root may write everywhere")
-def test_unwritable_folder(tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o500)
+def test_unwritable_folder(tmp_path: Path, locked) -> None:
+    closed = locked(tmp_path / "closed")
     with pytest.raises(InputError, match="permission"):
         write_bytes(closed / "a", b"")
     for place in (closed, closed / "out"):

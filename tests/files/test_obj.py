@@ -9,7 +9,8 @@ import pytest
 
 from cephalon.core import InputError
 from cephalon.files import ObjMaterial, mtl_bytes, obj_bytes, read_obj, write_obj
-from cephalon.files.obj import parse_mtl, parse_obj
+from cephalon.files.mtl import parse_mtl
+from cephalon.files.obj import parse_obj
 from cephalon.geometry import Mesh, vertex_normals
 
 MATERIALS = {

@@ -12,14 +12,8 @@ from cephalon.core import InputError
 from cephalon.files import read_mesh
 from cephalon.files.stl import read_stl, stl_bytes, write_stl
 from cephalon.geometry import Mesh
-from cephalon.head import HeadModel
 from cephalon.head.solid import Solid, crossing_triangles, printable_solid, thinnest, volume
 from tests.files.conftest import ball
-
-
-@pytest.fixture(scope="module")
-def model() -> HeadModel:
-    return HeadModel.load()
 
 
 @pytest.fixture(scope="module", params=["mean", "somebody"])

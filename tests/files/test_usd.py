@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from cephalon.core import InputError
 from cephalon.files.usd import usdz_bytes, write_usdz
 from tests.files.conftest import MORPH_NAMES, make_scene
 
@@ -105,3 +107,11 @@ def test_pictures_are_in_the_package(package) -> None:
 
 def test_the_same_scene_gives_the_same_bytes() -> None:
     assert usdz_bytes(make_scene()) == usdz_bytes(make_scene())
+
+
+@pytest.mark.parametrize("names", [("left eye", "left-eye"), ("Skeleton", "skin")])
+def test_names_that_become_the_same_are_refused(names) -> None:
+    scene = make_scene()
+    renamed = [replace(primitive, name=name) for primitive, name in zip(scene.primitives, names, strict=True)]
+    with pytest.raises(InputError, match="would be named"):
+        usdz_bytes(replace(scene, primitives=renamed))

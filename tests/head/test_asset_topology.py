@@ -31,11 +31,6 @@ cheekSquintRight noseSneerLeft noseSneerRight tongueOut
 MIRROR = np.array([-1.0, 1.0, 1.0])
 
 
-@pytest.fixture(scope="module")
-def model() -> HeadModel:
-    return HeadModel.load()
-
-
 def cyclic(polygon) -> tuple[int, ...]:
     """A polygon's corners from its smallest on, without the -1 of triangles."""
     corners = [int(v) for v in polygon if v >= 0]

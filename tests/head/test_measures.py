@@ -13,12 +13,6 @@ from cephalon.geometry import SurfacePoints, rotation_from_rotvec
 from cephalon.head.anatomy import Anatomy, anatomy_of
 from cephalon.head.calliper import _convex_hull, arc, tape
 from cephalon.head.measures import MEASURES, measure, measure_all, measure_all_with_sigma
-from cephalon.head.model import HeadModel
-
-
-@pytest.fixture(scope="module")
-def model() -> HeadModel:
-    return HeadModel.load()
 
 
 @pytest.fixture(scope="module")

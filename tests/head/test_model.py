@@ -10,11 +10,6 @@ from cephalon.geometry import rotation_from_rotvec
 from cephalon.head import HeadCode, HeadModel
 
 
-@pytest.fixture(scope="module")
-def model():
-    return HeadModel.load()
-
-
 def test_it_is_linear(model):
     rng = np.random.default_rng(1)
     a, b = rng.standard_normal((2, model.identity_count))

@@ -13,17 +13,15 @@ from cephalon.observe.canonical import canonical_face
 
 pytest.importorskip("builders.head.points", reason="the head builder needs the extra build")
 
-from builders.head import calibrate_landmarks as calibration
-from builders.head.points import LEFT_LID, closest_on_triangles
+from builders.head.calibrate_landmarks import excess_by_region, mode_arrays
+from builders.head.landmark_noise import YAW_NODES_DEG, estimate
+from builders.head.landmark_views import Views
+from builders.head.on_surface import closest_on_triangles
+from builders.head.points import LEFT_LID
 from builders.head.portraits import pose, view_angles
 from builders.head.trace_mediapipe import View, face_grid, mirrored_views, read_canonical, triangulate_points
 
 FLIP = np.array([-1.0, 1.0, 1.0])
-
-
-@pytest.fixture(scope="module")
-def model():
-    return HeadModel.load()
 
 
 @pytest.fixture(scope="module")
@@ -203,9 +201,9 @@ def test_calibration_recovers_known_errors():
     drawn_to_the_mean = -0.3
     error = noise + bias[:, None] + np.einsum("vij,vkj->vki", projection, drawn_to_the_mean * deviation)
     error[0] += 1.0
-    views = calibration.Views(error=error, angles_deg=angles, deviation=deviation, projection=projection)
-    found = calibration.estimate(views, mirror, points)
-    nodes = np.array(calibration.YAW_NODES_DEG)[:5]
+    views = Views(error=error, angles_deg=angles, deviation=deviation, projection=projection)
+    found = estimate(views, mirror, points)
+    nodes = np.array(YAW_NODES_DEG)[:5]
     np.testing.assert_allclose(found.bias[:5].mean(1), np.stack([0 * nodes, 0.01 + nodes / 75 * 0.03], 1), atol=0.003)
     np.testing.assert_allclose(found.bias_per_pitch[:5].mean((0, 1)), [0, 0.001], atol=2e-4)
     sd = np.sqrt(np.diagonal(found.covariance[:5], axis1=2, axis2=3))
@@ -220,7 +218,7 @@ def test_calibration_recovers_known_errors():
     carried = (found.modes**2).sum(axis=3)
     assert (carried < 1).all()
     np.testing.assert_allclose(carried.mean((1, 2))[:5], 0.5 * share, atol=0.03)
-    arrays = calibration.mode_arrays(found)
+    arrays = mode_arrays(found)
     again = arrays["modes_i8"] * arrays["mode_scale"][:, None, None]
     np.testing.assert_allclose(again, found.modes, atol=float(arrays["mode_scale"].max()))
 
@@ -231,7 +229,7 @@ def test_excess_is_what_photos_are_worse_by():
     photos = portraits.copy()
     photos[:, brow] = 4e-4
     photos[:, canonical_face().regions["nose"]] = 0.5e-4
-    excess = calibration.excess_by_region(photos, portraits)
+    excess = excess_by_region(photos, portraits)
     assert excess["brow"] == pytest.approx(3e-4)
     assert excess["nose"] == 0
     assert excess["skin"] == 0

@@ -113,7 +113,7 @@ def test_mesh_without_irises(tmp_path):
 
 
 def test_other_sets_need_a_sigma(tmp_path):
-    record = {"set": "now7", "points": [[100 + 10 * i, 200] for i in range(7)]}
+    record = {"set": "now7", "points": [[100 + 10 * i, 200 + i**2] for i in range(7)]}
     with pytest.raises(InputError, match="now7 needs sigma_px"):
         write(tmp_path, record).observe(PHOTO)
     assert write(tmp_path, record | {"sigma_px": 2}).observe(PHOTO).points[0].set_name == "now7"
@@ -172,7 +172,7 @@ WRONG = {
     "image infinite": (mesh(image={"width": 1e999, "height": 1e999}), "at least 1 px"),
     "nothing visible": (mesh(visible=[False] * 478), "no point is visible"),
     "visible too short": (mesh(visible=[True]), "visible"),
-    "sigma zero": (mesh(sigma_px=0), "sigma_px: expected numbers > 0"),
+    "sigma zero": (mesh(sigma_px=0), "sigma_px: expected numbers above 0"),
     "sigma too short": (mesh(sigma_px=[1.0]), "sigma_px"),
     "covariance negative": (mesh(covariance_px2=[[-1, 0, 1]] * 478), "positive definite"),
     "covariance overflows": (mesh(covariance_px2=[[1, 5, 1]] * 478), "positive definite"),
@@ -180,6 +180,10 @@ WRONG = {
     "expression a list": (mesh(expression=[1]), "object of ARKit names"),
     "expression too large": (mesh(expression={"jawOpen": 30}), "from 0 to 1"),
     "expression a word": (mesh(expression={"jawOpen": "wide"}), "expression"),
+    "sigma beyond all pictures": (mesh(sigma_px=1e300), "sigma_px: expected numbers above 0, up to"),
+    "all at one place": (mesh(points=[[100, 100]] * 478), "no face"),
+    "all on one line": (mesh(points=[[i, 0.5 * i] for i in range(478)]), "no face"),
+    "one visible point": (mesh(visible=[True] + [False] * 477), "no face"),
     "expression sigma zero": (mesh(expression={"jawOpen": 0.1}, expression_sigma=0), "expression sigma"),
     "focal length a word": (mesh(focal35_mm="long"), "focal35_mm"),
 }
@@ -216,7 +220,7 @@ def test_files_that_cannot_be_read(tmp_path):
     def read(path):
         FileLandmarks(path=path, expression_names=EXPRESSION_NAMES).observe(PHOTO)
 
-    with pytest.raises(InputError, match="no such landmark file"):
+    with pytest.raises(InputError, match="no such file"):
         read(tmp_path / "none.json")
     with pytest.raises(InputError, match="is a folder"):
         read(tmp_path)
@@ -224,7 +228,7 @@ def test_files_that_cannot_be_read(tmp_path):
     with pytest.raises(InputError, match="not a text file"):
         read(tmp_path / "b.json")
     (tmp_path / "c.json").write_bytes(b" " * 10_000_001)
-    with pytest.raises(InputError, match="too large"):
+    with pytest.raises(InputError, match="larger than"):
         read(tmp_path / "c.json")
 
 

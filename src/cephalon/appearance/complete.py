@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cephalon.appearance.blend import Blend
-from cephalon.appearance.colour import srgb_from_linear
 from cephalon.appearance.filters import box_mean
 from cephalon.appearance.gather import TexelColours
 from cephalon.appearance.options import TextureOptions
 from cephalon.appearance.surface import SkinSurface
 from cephalon.appearance.texels import Texels
+from cephalon.colour import srgb_from_linear
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cephalon.appearance.colour import linear_from_srgb, srgb_from_linear
 from cephalon.appearance.contours import CONTOURS
 from cephalon.appearance.view import View
+from cephalon.colour import linear_from_srgb, srgb_from_linear
 from cephalon.export import DEFAULT_IRIS_SRGB
 from cephalon.head import HeadModel
 from cephalon.photo import Photo

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cephalon.appearance.blend import Blend, Layer, softly
-from cephalon.appearance.colour import linear_from_srgb
 from cephalon.appearance.filters import blurred
 from cephalon.appearance.masks import SkinMask
 from cephalon.appearance.options import TextureOptions
 from cephalon.appearance.surface import SkinSurface
 from cephalon.appearance.texels import Texels
 from cephalon.appearance.view import View
+from cephalon.colour import linear_from_srgb
 from cephalon.geometry.sampling import bilinear
 from cephalon.photo import Photo
 

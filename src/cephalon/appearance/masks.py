@@ -21,7 +21,6 @@ from scipy import sparse
 from scipy.sparse.linalg import cg
 
 from cephalon.appearance.before import INTRUDER, dark_glasses, frames, intruders
-from cephalon.appearance.colour import linear_from_srgb
 from cephalon.appearance.filters import blurred, box_mean, dilated, distance_to, eroded, pieces
 from cephalon.appearance.light import Light, estimate_light
 from cephalon.appearance.options import TextureOptions
@@ -29,6 +28,7 @@ from cephalon.appearance.shapes import Shapes
 from cephalon.appearance.skin import BEARD, SkinColour
 from cephalon.appearance.surface import SkinSurface
 from cephalon.appearance.view import GRID_EYE_PX, View
+from cephalon.colour import linear_from_srgb
 from cephalon.geometry import interpolate
 from cephalon.geometry.sampling import bilinear
 from cephalon.photo import Photo

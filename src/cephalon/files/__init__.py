@@ -6,7 +6,7 @@ system can do wrong is one `InputError` with one sentence. Lengths are mm on thi
 
 from __future__ import annotations
 
-from cephalon.files.atomic import OutputFolder, write_bytes, write_text
+from cephalon.files.atomic import OutputFolder, write_bytes, write_files, write_text
 from cephalon.files.bounded import read_bytes
 from cephalon.files.document import check_schema, json_bytes, parse_json, read_json, write_json
 from cephalon.files.formats import FORMATS, Format, format_of, read_mesh
@@ -68,6 +68,7 @@ __all__ = [
     "strongest_joints",
     "usdz_bytes",
     "write_bytes",
+    "write_files",
     "write_glb",
     "write_json",
     "write_obj",

@@ -15,7 +15,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any, Self
@@ -54,6 +54,8 @@ def _refusals(path: StrPath) -> Iterator[None]:
         yield
     except OSError as error:
         raise as_input_error(error, path) from error
+    except ValueError as error:  # a name that no system takes
+        raise InputError(f"cannot write {os.fspath(path)!r}: {error}") from error
 
 
 def write_bytes(path: StrPath, data: bytes | bytearray | memoryview) -> None:
@@ -67,31 +69,59 @@ def write_bytes(path: StrPath, data: bytes | bytearray | memoryview) -> None:
     InputError
         If the place cannot be written or the disk is full. The old file, if there was one, is untouched.
     """
-    with _refusals(path):
-        target = Path(os.path.realpath(path))
-        with contextlib.suppress(FileNotFoundError):
-            mode = target.stat().st_mode
-            if stat.S_ISDIR(mode):
-                raise IsADirectoryError(errno.EISDIR, "is a folder")
-            if not stat.S_ISREG(mode):
-                with open(target, "wb", buffering=0) as device:
-                    _write_all(device.fileno(), data)
-                return
-        partial = target.with_name(f"{target.name[:80]}{_PARTIAL}{secrets.token_hex(4)}")
-        partial = partial.with_name("." + partial.name)
-        try:
-            handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
-            try:
-                _write_all(handle, data)
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-            os.replace(partial, target)
-        except BaseException:
+    write_files({path: data})
+
+
+def write_files(files: Mapping[StrPath, bytes | bytearray | memoryview]) -> None:
+    """Write several files that belong together: all are written beside their places before the first takes its name.
+
+    Raises
+    ------
+    InputError
+        As `write_bytes`; then none of the files has changed (unless a rename itself is refused).
+    """
+    staged: list[tuple[StrPath, Path, Path]] = []
+    try:
+        for path, data in files.items():
+            with _refusals(path):
+                found = _staged(path, data)
+                if found is not None:
+                    staged.append((path, *found))
+        for path, partial, target in staged:
+            with _refusals(path):
+                os.replace(partial, target)
+                _fsync_folder(target.parent)
+    except BaseException:
+        for _, partial, _ in staged:
             with contextlib.suppress(OSError):
                 os.unlink(partial)
-            raise
-        _fsync_folder(target.parent)
+        raise
+
+
+def _staged(path: StrPath, data: bytes | bytearray | memoryview) -> tuple[Path, Path] | None:
+    """Write to a temporary file; return it and the name that it shall take (None: a device, which has it already)."""
+    target = Path(os.path.realpath(path))
+    with contextlib.suppress(FileNotFoundError):
+        mode = target.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, "is a folder")
+        if not stat.S_ISREG(mode):
+            with open(target, "wb", buffering=0) as device:
+                _write_all(device.fileno(), data)
+            return None
+    partial = target.with_name(f".{target.name[:80]}{_PARTIAL}{secrets.token_hex(4)}")
+    try:
+        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        try:
+            _write_all(handle, data)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(partial)
+        raise
+    return partial, target
 
 
 def write_text(path: StrPath, text: str) -> None:
@@ -131,7 +161,8 @@ class OutputFolder:
     """
 
     def __init__(self, path: StrPath, *, force: bool = False, marker: str = "fit.json") -> None:
-        self.path = Path(os.path.realpath(path))
+        with _refusals(path):
+            self.path = Path(os.path.realpath(path))
         self._shown = os.fspath(path)
         self._force = force
         self._marker = marker

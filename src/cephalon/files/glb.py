@@ -8,8 +8,8 @@ refused.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,13 +25,13 @@ from cephalon.files.glb_decode import (
     optional_text,
     real,
     subtable,
-    vector,
     whole,
     whole_numbers,
 )
+from cephalon.files.glb_file import GlbFile, GlbPrimitive
+from cephalon.files.glb_place import blended_transforms, local_transform, placed_points, turned_normals
 from cephalon.files.png import image_size
 from cephalon.files.scene import UNIT_EXTENSIONS, GltfJoint, GltfMaterial
-from cephalon.geometry import Mesh
 
 MAX_GLB_BYTES = 2**30
 _MOST_TARGETS = 4096
@@ -39,149 +39,9 @@ _PRIMITIVE_BYTES = 16 * 1024
 _MM_PER_M = 1e3
 _READABLE = ("KHR_mesh_quantization", "KHR_texture_transform", "KHR_lights_punctual", "EXT_texture_webp")
 
+__all__ = ["MAX_GLB_BYTES", "GlbFile", "GlbPrimitive", "parse_glb", "read_glb"]
+
 FloatArray = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class GlbPrimitive:
-    """One primitive of a file, placed in the file's world at rest.
-
-    Attributes
-    ----------
-    name : of the primitive (our `extras.name`), else of its mesh.
-    mesh : name of its mesh.
-    positions : (n, 3) float64 mm.
-    triangles : (t, 3) int32.
-    material : index into `GlbFile.materials`, or None.
-    normals : (n, 3) float64 unit vectors, or None.
-    uv : (n, 2) float64, origin bottom left, or None.
-    joints_indices : (n, 4) int32 into `GlbFile.joints`, or None.
-    joints_weights : (n, 4) float64, or None.
-    morph_names : (b,) names of its targets; "target 3" where the file gives none.
-    morph_deltas : (b, n, 3) float32 mm, or None.
-    """
-
-    name: str
-    mesh: str
-    positions: FloatArray
-    triangles: npt.NDArray[np.int32]
-    material: int | None = None
-    normals: FloatArray | None = None
-    uv: FloatArray | None = None
-    joints_indices: npt.NDArray[np.int32] | None = None
-    joints_weights: FloatArray | None = None
-    morph_names: tuple[str, ...] = ()
-    morph_deltas: npt.NDArray[np.float32] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class GlbFile:
-    """What a GLB file holds.
-
-    Attributes
-    ----------
-    byte_size : of the file.
-    generator, copyright : what the file says about itself, or None.
-    extras : of the asset.
-    extensions : names of the extensions in use.
-    primitives : in the order of the nodes.
-    materials : every material; pictures as stored bytes.
-    joints : the joints of all skins, parents before children where the file's order allows; positions in mm.
-    animations : number of animations (not decoded).
-    """
-
-    byte_size: int
-    generator: str | None
-    copyright: str | None
-    extras: Mapping[str, Any] = field(default_factory=dict)
-    extensions: tuple[str, ...] = ()
-    primitives: tuple[GlbPrimitive, ...] = ()
-    materials: tuple[GltfMaterial, ...] = ()
-    joints: tuple[GltfJoint, ...] = ()
-    animations: int = 0
-
-    @property
-    def morph_names(self) -> tuple[str, ...]:
-        """Names of all morph targets, each once, in the order of appearance."""
-        return tuple(dict.fromkeys(name for primitive in self.primitives for name in primitive.morph_names))
-
-    @property
-    def bounding_box_m(self) -> FloatArray:
-        """Lowest and highest corner, (2, 3) metres, at rest; zeros for a file without triangles."""
-        return self.bounds_mm / _MM_PER_M
-
-    @property
-    def bounds_mm(self) -> FloatArray:
-        """Lowest and highest corner, (2, 3) mm, at rest; zeros for a file without triangles."""
-        if not self.primitives:
-            return np.zeros((2, 3))
-        low = np.min([primitive.positions.min(axis=0) for primitive in self.primitives], axis=0)
-        high = np.max([primitive.positions.max(axis=0) for primitive in self.primitives], axis=0)
-        return np.stack([low, high])
-
-    def mesh(self) -> Mesh:
-        """Return all primitives as one mesh in mm, vertices in file order, one group for each primitive.
-
-        Raises
-        ------
-        InputError
-            If the file has no triangles.
-        """
-        if not self.primitives:
-            raise InputError("the GLB file has no triangles")
-        starts = np.cumsum([0, *(len(primitive.positions) for primitive in self.primitives)])
-        triangles = np.concatenate([p.triangles + s for p, s in zip(self.primitives, starts, strict=False)])
-        polygons = np.concatenate([triangles, np.full((len(triangles), 1), -1)], axis=1).astype(np.int32)
-        groups: dict[str, npt.NDArray[np.int32]] = {}
-        at = 0
-        for primitive in self.primitives:
-            name, copy = primitive.name, 1
-            while name in groups:
-                copy += 1
-                name = f"{primitive.name} {copy}"
-            groups[name] = np.arange(at, at + len(primitive.triangles), dtype=np.int32)
-            at += len(primitive.triangles)
-        has_uv = all(primitive.uv is not None for primitive in self.primitives)
-        uv = np.concatenate([p.uv for p in self.primitives if p.uv is not None]) if has_uv else None
-        return Mesh(
-            vertices=np.concatenate([primitive.positions for primitive in self.primitives]),
-            polygons=polygons,
-            uv=uv,
-            polygons_uv=polygons if has_uv else None,
-            groups=groups,
-        )
-
-    def summary(self) -> dict[str, Any]:
-        """Return what `cephalon info` shows, as plain values JSON can hold."""
-        low, high = self.bounding_box_m
-        return {
-            "format": "GLB",
-            "bytes": self.byte_size,
-            "generator": self.generator,
-            "copyright": self.copyright,
-            "vertices": sum(len(primitive.positions) for primitive in self.primitives),
-            "triangles": sum(len(primitive.triangles) for primitive in self.primitives),
-            "bounding_box_m": {"low": low.tolist(), "high": high.tolist()},
-            "primitives": [
-                {
-                    "name": primitive.name,
-                    "vertices": len(primitive.positions),
-                    "triangles": len(primitive.triangles),
-                    "material": None if primitive.material is None else self.materials[primitive.material].name,
-                    "morph_targets": len(primitive.morph_names),
-                    "uv": primitive.uv is not None,
-                    "normals": primitive.normals is not None,
-                    "skinned": primitive.joints_indices is not None,
-                }
-                for primitive in self.primitives
-            ],
-            "materials": [_material_summary(material) for material in self.materials],
-            "joints": [{"name": joint.name, "parent": joint.parent} for joint in self.joints],
-            "morph_names": list(self.morph_names),
-            "extensions": list(self.extensions),
-            "animations": self.animations,
-            "extras": dict(self.extras),
-        }
 
 
 def read_glb(path: StrPath, *, max_bytes: int = MAX_GLB_BYTES) -> GlbFile:
@@ -283,7 +143,7 @@ class _Reader:
             if number in nodes:
                 raise DamagedError(f"node {number} has several parents or is its own ancestor")
             place = f"node {number}"
-            local = _local_transform(entry, place)
+            local = local_transform(entry, place)
             mesh = None if "mesh" not in entry else whole(entry["mesh"], f"{place}: mesh")
             skin = None if "skin" not in entry else whole(entry["skin"], f"{place}: skin")
             world = local if parent < 0 else nodes[parent].world @ local
@@ -389,9 +249,9 @@ class _Reader:
             self._document.charge(count * 8 * 32 + len(numbers) * 8 * 32, place)
             if indices.dtype.kind == "f" or indices.max() >= len(numbers):
                 raise DamagedError(f"{place}: expected joint numbers below {len(numbers)}")
-            transforms = _blended(weights.astype(np.float64), indices, skin)
+            transforms = blended_transforms(weights.astype(np.float64), indices, skin)
             joints = np.array([joint_numbers[number] for number in numbers], dtype=np.int32)[indices]
-        placed, directions = _placed(positions, transforms)
+        placed, directions = placed_points(positions, transforms)
         names, deltas = self._targets(entry, place, count, directions, target_names)
         name = entry.get("extras", {}).get("name") if isinstance(entry.get("extras"), dict) else None
         return GlbPrimitive(
@@ -400,7 +260,7 @@ class _Reader:
             positions=placed * _MM_PER_M,
             triangles=self._triangles(entry, count, place),
             material=material,
-            normals=None if normals is None else _turned_normals(np.asarray(normals, np.float64), directions),
+            normals=None if normals is None else turned_normals(np.asarray(normals, np.float64), directions),
             uv=None if uv is None else np.stack([uv[:, 0], 1.0 - uv[:, 1].astype(np.float64)], axis=1),
             joints_indices=joints,
             joints_weights=None if joints is None or weights is None else weights.astype(np.float64),
@@ -499,67 +359,8 @@ class _Reader:
         )
 
 
-def _blended(weights: FloatArray, indices: npt.NDArray[np.integer], transforms: FloatArray) -> FloatArray:
-    """Return (n, 4, 4) weighted sums of the transforms (j, 4, 4) by weights and indices (n, 4)."""
-    blended = np.zeros((len(weights), 4, 4))
-    for corner in range(indices.shape[1]):
-        blended += weights[:, corner, None, None] * transforms[indices[:, corner]]
-    return blended
-
-
-def _placed(positions: FloatArray, transforms: FloatArray) -> tuple[FloatArray, FloatArray | None]:
-    """Move (n, 3) metres by (1 or n, 4, 4); the second value turns directions, None where nothing is moved.
-
-    Transforms within 1e-6 of the identity (a skin's rounding at rest) move nothing, so that our own files come back
-    as they were written.
-    """
-    if np.abs(transforms - np.eye(4)).max(initial=0.0) < 1e-6:
-        return positions, None
-    moved = np.einsum("nij,nj->ni", transforms[:, :3, :3], positions) + transforms[:, :3, 3]
-    if not np.isfinite(moved).all():
-        raise DamagedError("its transforms move vertices to infinity")
-    return moved, transforms[:, :3, :3]
-
-
-def _turned_normals(normals: FloatArray, directions: FloatArray | None) -> FloatArray:
-    if directions is None:
-        return normals
-    cofactors = np.stack([np.cross(directions[:, (i + 1) % 3], directions[:, (i + 2) % 3]) for i in range(3)], axis=1)
-    turned = np.einsum("nij,nj->ni", cofactors, normals)
-    length = np.linalg.norm(turned, axis=1, keepdims=True)
-    return np.nan_to_num(turned / np.where(length > 0, length, 1.0))
-
-
-def _local_transform(entry: dict[str, Any], place: str) -> FloatArray:
-    """Return a node's matrix (4, 4), given as such or as translation, rotation (quaternion xyzw) and scale."""
-    if "matrix" in entry:
-        return vector(entry["matrix"], 16, f"{place}: matrix").reshape(4, 4).T
-    shift = vector(entry.get("translation", [0, 0, 0]), 3, f"{place}: translation")
-    x, y, z, w = vector(entry.get("rotation", [0, 0, 0, 1]), 4, f"{place}: rotation")
-    scale = vector(entry.get("scale", [1, 1, 1]), 3, f"{place}: scale")
-    transform = np.eye(4)
-    transform[:3, :3] = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-    ]
-    transform[:3, :3] *= scale
-    transform[:3, 3] = shift
-    return transform
-
-
 def _extension(extensions: dict[str, Any], name: str, key: str, place: str) -> float | None:
     value = extensions.get(name)
     if not isinstance(value, dict) or key not in value:
         return None
     return real(value[key], f"{place}: {name}")
-
-
-def _material_summary(material: GltfMaterial) -> dict[str, Any]:
-    pictures = {}
-    for name in ("base_color", "metallic_roughness", "normal"):
-        data = getattr(material, f"{name}_image")
-        size = None if data is None else image_size(data)
-        if data is not None and size is not None:
-            pictures[name] = {"type": size[0], "width": size[1], "height": size[2], "bytes": len(data)}
-    return {"name": material.name, "alpha_mode": material.alpha_mode, "pictures": pictures}

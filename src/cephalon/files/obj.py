@@ -8,18 +8,17 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from cephalon.core import InputError, as_array
-from cephalon.files.atomic import write_bytes
+from cephalon.files.atomic import write_files
 from cephalon.files.bounded import StrPath, read_bytes
+from cephalon.files.mtl import MAX_MTL_BYTES, ObjMaterial, check_name, mtl_bytes, parse_mtl
 from cephalon.geometry import Mesh
 
 MAX_OBJ_BYTES = 512 * 2**20
-MAX_MTL_BYTES = 4 * 2**20
 UNITS_MM = {"mm": 1.0, "cm": 10.0, "m": 1000.0, "in": 25.4}
 
 _UNIT_COMMENT = re.compile(rb"^#.*?\bunits?\b\s*[:=]?\s*(mm|cm|m|in)\b", re.IGNORECASE | re.MULTILINE)
@@ -27,35 +26,6 @@ _UNNAMED = "unnamed"
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int32]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObjMaterial:
-    """What an MTL file says of one material.
-
-    Attributes
-    ----------
-    name : referred to by the OBJ file.
-    color : diffuse red, green, blue, 0 to 1, as stored (no colour space is defined; programs take it as sRGB).
-    opacity : 0 to 1.
-    roughness : 0 to 1 (the `Pr` of the PBR extension), or None.
-    texture : file name of the diffuse picture, relative to the MTL file, or None.
-    """
-
-    name: str
-    color: tuple[float, float, float] = (0.8, 0.8, 0.8)
-    opacity: float = 1.0
-    roughness: float | None = None
-    texture: str | None = None
-
-    def __post_init__(self) -> None:
-        """Check names and ranges."""
-        _check_name("material name", self.name)
-        if self.texture is not None:
-            _check_name("material texture", self.texture, spaces=True)
-        for name, value in (("color", self.color), ("opacity", self.opacity), ("roughness", self.roughness)):
-            if value is not None and not all(0.0 <= x <= 1.0 for x in np.atleast_1d(value)):
-                raise InputError(f"material {self.name!r}: expected {name} from 0 to 1, got {value}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -105,13 +75,13 @@ def obj_bytes(
     materials = dict(group_materials or {})
     groups = _disjoint_groups(mesh)
     for group, material in materials.items():
-        _check_name("material name", material)
+        check_name("material name", material)
         if group not in groups:
             raise InputError(f"group_materials: the mesh has no group {group!r}")
     lines = [f"# {line}" for line in comment.splitlines()]
     lines += ["# units: mm", "# +x to the person's left, +y up, +z out of the face"]
     if mtl_name is not None:
-        _check_name("mtl_name", mtl_name, spaces=True)
+        check_name("mtl_name", mtl_name, spaces=True)
         lines.append(f"mtllib {mtl_name}")
     lines += _number_lines("v", mesh.vertices, 5)
     if mesh.uv is not None:
@@ -120,7 +90,7 @@ def obj_bytes(
         lines += _number_lines("vn", as_array("normals", normals, mesh.vertices.shape), 5)
     texts = _polygon_texts(mesh, normals is not None)
     for name, members in groups.items():
-        _check_name("group name", name)
+        check_name("group name", name)
         lines.append(f"o {name}")
         if name in materials:
             lines.append(f"usemtl {materials[name]}")
@@ -154,34 +124,7 @@ def write_obj(
     data = obj_bytes(
         mesh, normals=normals, group_materials=names, mtl_name=mtl_path.name if materials else None, comment=comment
     )
-    if materials:
-        write_bytes(mtl_path, mtl_bytes(materials))
-    write_bytes(path, data)
-
-
-def mtl_bytes(materials: Mapping[str, ObjMaterial]) -> bytes:
-    """Return the MTL text of the materials, each name once.
-
-    Raises
-    ------
-    InputError
-        If two different materials share a name.
-    """
-    unique: dict[str, ObjMaterial] = {}
-    for material in materials.values():
-        if unique.setdefault(material.name, material) != material:
-            raise InputError(f"materials: two different ones are named {material.name!r}")
-    blocks = []
-    for material in unique.values():
-        lines = [f"newmtl {material.name}", f"Kd {' '.join(f'{x:.6g}' for x in material.color)}", "Ks 0 0 0"]
-        lines.append(f"d {material.opacity:.6g}")
-        if material.roughness is not None:
-            lines.append(f"Pr {material.roughness:.6g}")
-        lines.append("illum 1")
-        if material.texture is not None:
-            lines.append(f"map_Kd {material.texture}")
-        blocks.append("\n".join(lines) + "\n")
-    return "\n".join(blocks).encode("utf-8")
+    write_files({mtl_path: mtl_bytes(materials), path: data} if materials else {path: data})
 
 
 def read_obj(path: StrPath, *, unit: str | None = None, max_bytes: int = MAX_OBJ_BYTES) -> ObjFile:
@@ -238,25 +181,6 @@ def parse_obj(data: bytes, *, where: str, unit: str | None = None) -> ObjFile:
         unit=unit,
         group_materials=scan.group_materials,
     )
-
-
-def parse_mtl(data: bytes) -> dict[str, ObjMaterial]:
-    """Return the materials of MTL text by name; unknown lines are skipped, numbers clipped to 0 to 1."""
-    tables: dict[str, dict[str, Any]] = {}
-    current: dict[str, Any] = {}
-    for raw in data.decode("utf-8", errors="replace").splitlines():
-        key, _, rest = raw.strip().partition(" ")
-        rest = rest.strip()
-        if key == "newmtl" and rest:
-            current = tables.setdefault("_".join(rest.split()), {})
-        elif key in ("Kd", "d", "Pr"):
-            numbers = [_clipped(text) for text in rest.split()]
-            if all(number is not None for number in numbers) and len(numbers) == (3 if key == "Kd" else 1):
-                name = {"Kd": "color", "d": "opacity", "Pr": "roughness"}[key]
-                current[name] = tuple(numbers) if key == "Kd" else numbers[0]
-        elif key == "map_Kd" and rest and not rest.startswith("-"):
-            current["texture"] = rest
-    return {name: ObjMaterial(name=name, **table) for name, table in tables.items()}
 
 
 class _Scan:
@@ -384,14 +308,6 @@ def _library_name(data: bytes) -> str | None:
     return name if name and not set("/\\:\0") & set(name) and name not in (".", "..") else None
 
 
-def _clipped(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return min(max(value, 0.0), 1.0) if math.isfinite(value) else None
-
-
 def _number_lines(key: str, rows: npt.NDArray[np.floating], decimals: int) -> list[str]:
     rounded = np.round(rows, decimals) + 0.0  # + 0.0 turns -0 into 0
     pattern = " ".join([key] + [f"%.{decimals}f"] * rows.shape[1])
@@ -424,8 +340,3 @@ def _disjoint_groups(mesh: Mesh) -> dict[str, IntArray]:
     if len(rest):
         groups[_UNNAMED] = np.concatenate([groups[_UNNAMED], rest]) if _UNNAMED in groups else rest
     return groups
-
-
-def _check_name(what: str, name: str, *, spaces: bool = False) -> None:
-    if not name or any(character in name for character in "\r\n\0") or (not spaces and name.split() != [name]):
-        raise InputError(f"{what}: expected a name {'' if spaces else 'without blanks '}on one line, got {name!r}")

@@ -239,7 +239,8 @@ class _Body:
             return {name: numbers[:, i].copy() for i, name in enumerate(element.names)}
         fields = [(name, self._order + kind) for name, kind in zip(element.names, element.types, strict=True)]
         rows = self._take(np.dtype(fields), element.count)
-        return {name: rows[name].astype(np.float64) for name in element.names}
+        with np.errstate(invalid="ignore"):  # positions that are not finite are refused later
+            return {name: rows[name].astype(np.float64) for name in element.names}
 
     def polygons(self, element: _Element) -> npt.NDArray[np.int32]:
         """Return an element of one list of corners each (and plain properties, skipped) as (m, 4)."""

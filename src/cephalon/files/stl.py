@@ -46,7 +46,8 @@ def read_stl(path: StrPath, *, max_bytes: int = MAX_STL_BYTES) -> Mesh:
     data = read_bytes(path, max_bytes=max_bytes, what="STL file")
     count = int(np.frombuffer(data[80:84].ljust(4, b"\0"), "<u4")[0])
     if len(data) == 84 + 50 * count and count:
-        corners = np.frombuffer(data, _RECORD, count=count, offset=84)["corners"].astype(np.float64)
+        with np.errstate(invalid="ignore"):  # what is not finite is refused below
+            corners = np.frombuffer(data, _RECORD, count=count, offset=84)["corners"].astype(np.float64)
     elif data.lstrip()[:5].lower() == b"solid":
         corners = _text(data, where)
     else:

@@ -35,12 +35,13 @@ def usdz_bytes(scene: GltfScene, *, morph_epsilon_mm: float = 0.02) -> bytes:
     MissingExtraError
         Without usd-core.
     InputError
-        If the package cannot be made.
+        If the package cannot be made, or two names are the same to USD (which knows letters, digits and _ alone).
     """
     try:
         from pxr import Sdf, UsdUtils
     except ImportError as error:
         raise MissingExtraError("writing USD", "usd") from error
+    _check_names(scene)
     with tempfile.TemporaryDirectory(prefix="cephalon-usd-") as folder:
         place = Path(folder)
         layer = place / "head.usdc"
@@ -54,6 +55,20 @@ def usdz_bytes(scene: GltfScene, *, morph_epsilon_mm: float = 0.02) -> bytes:
 def write_usdz(path: StrPath, scene: GltfScene, *, morph_epsilon_mm: float = 0.02) -> None:
     """Write `usdz_bytes` in one step; raises as it and as `atomic.write_bytes`."""
     write_bytes(path, usdz_bytes(scene, morph_epsilon_mm=morph_epsilon_mm))
+
+
+def _check_names(scene: GltfScene) -> None:
+    """Refuse names that would become the same name in USD: the later thing would replace the earlier one."""
+    taken = ("Materials", "Skeleton", "Rest")
+    for what, names, reserved in (
+        ("primitives", [primitive.name for primitive in scene.primitives], taken),
+        ("materials", [material.name for material in scene.materials], ()),
+        ("morph targets", list(scene.morph_names), ()),
+    ):
+        found = [*reserved, *(_name(name) for name in names)]
+        if len(set(found)) != len(found):
+            twice = next(name for name in found if found.count(name) > 1)
+            raise InputError(f"USD: several {what} would be named {twice!r}; give them other names")
 
 
 def _write_stage(scene: GltfScene, folder: Path, layer: Path, epsilon: float) -> None:

@@ -7,6 +7,7 @@ from cephalon.geometry.camera import Camera
 from cephalon.geometry.mesh import (
     Mesh,
     boundary_loops,
+    connected_pieces,
     corner_angles,
     edges,
     euler_characteristic,
@@ -48,6 +49,7 @@ __all__ = [
     "SurfacePoints",
     "bilinear",
     "boundary_loops",
+    "connected_pieces",
     "corner_angles",
     "edges",
     "euler_characteristic",

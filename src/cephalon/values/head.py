@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cephalon.core import InputError, as_array
 from cephalon.export import fine_mesh, head_glb, head_obj, head_scene, part_looks
-from cephalon.files.atomic import OutputFolder, write_bytes
+from cephalon.files.atomic import OutputFolder, write_bytes, write_files
 from cephalon.files.ply import ply_bytes
 from cephalon.files.png import png_bytes
 from cephalon.files.stl import stl_bytes
@@ -201,8 +201,7 @@ class Head:
         elif path.suffix.lower() == ".obj":
             vertices = self.mesh(expression).vertices
             obj, mtl = head_obj(self.model, vertices, self.looks(), material_name=path.stem)
-            write_bytes(path.with_suffix(".mtl"), mtl)
-            write_bytes(path, obj)
+            write_files({path.with_suffix(".mtl"): mtl, path: obj})
         elif path.suffix.lower() == ".usdz":
             write_bytes(path, self.usdz(expression=expression))
         elif path.suffix.lower() in (".ply", ".stl"):

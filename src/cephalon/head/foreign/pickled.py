@@ -83,6 +83,7 @@ class _Machine:
         self._where = where
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
+        self._made = 0
 
     def run(self, data: bytes) -> Any:
         constants = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
@@ -146,7 +147,7 @@ class _Machine:
             stack.append(self._above())
         elif name == "DICT":
             items = self._above()
-            stack.append(dict(zip(items[::2], items[1::2], strict=True)))
+            stack.append(self._filled({}, items))
         elif name == "APPEND":
             value = stack.pop()
             stack[-1].append(value)
@@ -155,10 +156,10 @@ class _Machine:
             stack[-1].extend(values)
         elif name == "SETITEM":
             value, key = stack.pop(), stack.pop()
-            stack[-1][key] = value
+            self._filled(stack[-1], [key, value])
         elif name == "SETITEMS":
             items = self._above()
-            stack[-1].update(zip(items[::2], items[1::2], strict=True))
+            self._filled(stack[-1], items)
         elif name in ("REDUCE", "NEWOBJ"):
             arguments, called = stack.pop(), stack.pop()
             stack.append(self._called(called, arguments))
@@ -169,10 +170,29 @@ class _Machine:
             raise InputError(f"{self._where}: the pickle uses {name}, which no file of arrays needs")
 
     def _above(self) -> list[Any]:
-        at = max(i for i, value in enumerate(self._stack) if value is _MARK)
+        at = len(self._stack) - 1  # from the top: what is passed over is taken off, so all steps together stay linear
+        while self._stack[at] is not _MARK:
+            at -= 1
+            if at < 0:
+                raise InputError(f"{self._where}: the pickle closes what it never opened")
         values = self._stack[at + 1 :]
         del self._stack[at:]
         return values
+
+    def _filled(self, table: Any, items: list[Any]) -> Any:
+        """Put keys and values, one after the other, into a dictionary; keys are text, bytes or whole numbers alone."""
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            if not isinstance(key, (str, bytes, int)):  # the hash of nested tuples may take for ever
+                raise InputError(f"{self._where}: a dictionary with keys of type {type(key).__name__} is not read")
+            table[key] = value
+        return table
+
+    def _counted(self, made: bytes) -> bytes:
+        """Pass on bytes that a step may have copied, as long as all of them together stay within the bound."""
+        self._made += len(made)
+        if self._made > 2 * MAX_PICKLE_BYTES:
+            raise InputError(f"{self._where}: its arrays take more than {2 * MAX_PICKLE_BYTES // 2**20} MiB")
+        return made
 
     def _called(self, called: Any, arguments: Any) -> Any:
         if not isinstance(called, _Name) or not isinstance(arguments, tuple):
@@ -185,9 +205,10 @@ class _Machine:
         if _RECORDS.fullmatch(name):
             return Record(name)
         if last == "OrderedDict":
-            return dict(*arguments)
+            pairs = arguments[0] if arguments else []
+            return self._filled({}, [item for pair in pairs for item in pair])
         if last == "encode":
-            return arguments[0].encode("latin-1")
+            return self._counted(arguments[0].encode("latin-1"))
         if last == "dtype":
             return _Array(_dtype(arguments[0], self._where))
         if last == "scalar":
@@ -209,7 +230,7 @@ class _Machine:
             if isinstance(raw, list):
                 raise InputError(f"{self._where}: an array of objects is not read")
             count = int(np.prod([int(size) for size in shape], dtype=object)) if shape else 1
-            flat = np.frombuffer(_raw(raw), dtype=kind.value)
+            flat = np.frombuffer(self._counted(_raw(raw)), dtype=kind.value)
             if count != len(flat):
                 raise InputError(f"{self._where}: an array of shape {shape} holds {len(flat)} numbers")
             built.value = flat.reshape(shape, order="F" if fortran else "C")

@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cephalon.core import InputError, as_array
+from cephalon.geometry import connected_pieces
 
 Float = NDArray[np.float64]
 
+MAX_MODEL_BYTES = 1024 * 2**20
 MOST_VERTICES = 400_000
 MOST_MODES = 1_000
 MOST_NUMBERS = 400_000_000
+_MOST_JOINTS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -82,6 +85,8 @@ class ForeignHead:
             raise InputError(f"{name}: it has no identity modes")
         if len(self.expression_names) != len(expression):
             raise InputError(f"{name}: {len(expression)} expressions, {len(self.expression_names)} names")
+        self._check_rig(n)
+        self._check_chart(polygons)
         size = float(np.linalg.norm(vertices.max(0) - vertices.min(0)))
         if not 100 <= size <= 3000:
             raise InputError(f"{name}: a head of {size:.3g} mm across: the unit of length is not the documented one")
@@ -89,6 +94,36 @@ class ForeignHead:
         object.__setattr__(self, "polygons", polygons)
         object.__setattr__(self, "identity", identity)
         object.__setattr__(self, "expression", expression.astype(np.float32, copy=False))
+
+    def _check_rig(self, n: int) -> None:
+        """Check joints and skinning weights: all there or none, finite, parents before children."""
+        name, j = self.kind, len(self.joint_names)
+        rig = (self.joint_parents, self.joint_operator, self.skinning_weights)
+        if j == 0 and all(part is None for part in rig):
+            return
+        if any(part is None for part in rig) or not 0 < j <= _MOST_JOINTS:
+            raise InputError(
+                f"{name}: expected 1 to {_MOST_JOINTS} joints with parents, positions and weights, or none"
+            )
+        parents, operator, weights = (np.asarray(part) for part in rig)
+        if parents.shape != (j,) or operator.shape != (j, n) or weights.shape != (n, j):
+            raise InputError(
+                f"{name}: expected {j} parents, joint weights ({j}, {n}) and skinning weights ({n}, {j}),"
+                f" got {parents.shape}, {operator.shape} and {weights.shape}"
+            )
+        if (parents < -1).any() or (parents >= np.arange(j)).any():
+            raise InputError(f"{name}: a joint's parent is not an earlier joint")
+        if not (np.isfinite(operator).all() and np.isfinite(weights).all()):
+            raise InputError(f"{name}: its joints hold numbers that are not finite")
+
+    def _check_chart(self, polygons: NDArray[np.int32]) -> None:
+        """Check that texture coordinates are finite and that the polygons name those that are there."""
+        if self.uv is None or self.polygons_uv is None:
+            return
+        uv = as_array(f"{self.kind} uv", self.uv, (None, 2))
+        corners = as_array(f"{self.kind} polygons_uv", self.polygons_uv, polygons.shape, np.int32)
+        if not len(uv) or corners[:, :3].min() < 0 or corners.max() >= len(uv):
+            raise InputError(f"{self.kind}: a polygon names a texture coordinate that is not there")
 
 
 def triangles_as_polygons(faces: NDArray[np.integer]) -> NDArray[np.int32]:
@@ -122,14 +157,7 @@ def parts_by_piece(
 
     Other pieces (teeth, tongue) become "inner_parts". Pieces made of `clear` vertices (n,) are left out.
     """
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    n = len(skinning_weights)
-    quads = polygons[polygons[:, 3] >= 0]
-    sides = np.concatenate([polygons[:, [0, 1]], polygons[:, [1, 2]], quads[:, [2, 3]]])
-    _, piece = connected_components(coo_array((np.ones(len(sides)), sides.T), shape=(n, n)), directed=False)
-    of_polygon = piece[polygons[:, 0]]
+    of_polygon = connected_pieces(polygons, len(skinning_weights))
     sizes = np.bincount(of_polygon)
     skin = int(sizes.argmax())
     found: dict[str, list[NDArray[np.int64]]] = {"skin": [np.flatnonzero(of_polygon == skin)]}

