@@ -9,7 +9,7 @@ from cephalon.core import InputError, NoHeadError
 from cephalon.fit import Cues, FitOptions, fit
 from tests.fit.synthetic import draw_expression, pose, region_error, see
 
-OPTIONS = FitOptions(residual_scale=0.0, claim_tempering=1.0, between_photos=0.0)
+OPTIONS = FitOptions(residual_scale=0.0, expression_residual=0.0, claim_tempering=1.0, between_photos=0.0)
 
 
 @pytest.fixture(scope="module")

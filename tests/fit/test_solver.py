@@ -13,7 +13,7 @@ from cephalon.fit.solver import _step, energy, linearised, normal_equations, sol
 from cephalon.fit.terms import gauss_newton, group_weights
 from tests.fit.synthetic import draw_expression, pose, see
 
-OPTIONS = FitOptions(modes=12, residual_scale=0.0)
+OPTIONS = FitOptions(modes=12, residual_scale=0.0, expression_residual=0.0)
 
 
 def problem_of(model, count, options=OPTIONS, set_name="ibug68", seed=1):
@@ -131,7 +131,9 @@ def test_the_mode_is_a_minimum_inside_the_bounds(model):
 
 
 def test_a_general_minimiser_finds_the_same_mode(model):
-    problem, state, _ = problem_of(model, 1, FitOptions(modes=6, residual_scale=0.0, field_share=0.0))
+    problem, state, _ = problem_of(
+        model, 1, FitOptions(modes=6, residual_scale=0.0, expression_residual=0.0, field_share=0.0)
+    )
     free = [problem.free[0].copy()]
     free[0][problem.layout.expression] = False
     found = solve(problem.factors, state, problem.layout, free, max_iterations=60, tolerance=1e-9, slack=())
@@ -208,7 +210,7 @@ def test_too_few_steps_say_so(model):
 
 
 def test_wild_points_lose_their_say(model):
-    options = FitOptions(modes=12, residual_scale=0.0)
+    options = FitOptions(modes=12, residual_scale=0.0, expression_residual=0.0)
     rng = np.random.default_rng(9)
     truth = rng.standard_normal(model.identity_count) * (np.arange(model.identity_count) < 12)
     clean = see(model, truth, rng=np.random.default_rng(1)).observation

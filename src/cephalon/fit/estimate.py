@@ -78,7 +78,7 @@ def fit(
     ]
     near = min(found, key=lambda solution: solution.energy)
     begin = linearised(problem.factors, near.state, problem.layout)
-    size = size_factor(problem, near.state, begin)
+    size = size_factor(problem, near.state)
     if size is not None:
         problem, begin = replace(problem, factors=(*problem.factors, size)), begin.joined_by(size, near.state)
     best = solve(

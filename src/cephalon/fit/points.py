@@ -54,8 +54,16 @@ class PointModel:
         return len(self.mean)
 
     def responding(self, response: ShapeResponse | None) -> PointModel:
-        """Return where an estimator with that response is expected to put the points; the mean head's stay."""
-        return self if response is None else replace(self, basis=self.basis + response.of(self.basis))
+        """Return where an estimator with that response is expected to put the points; the mean head's stay.
+
+        The habit is one of average *heads*. What a face does is not pulled to rest: on photos a smile's points move as
+        far as the shapes say, though on renders, whose skin does not fold, a landmarker moves them less.
+        """
+        if response is None:
+            return self
+        basis = self.basis.copy()
+        basis[:, :, : self.modes] += response.of(self.basis[:, :, : self.modes])
+        return replace(self, basis=basis)
 
     def take(self, rows: NDArray[np.intp]) -> PointModel:
         """Return the model of some rows, in that order."""

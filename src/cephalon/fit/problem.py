@@ -227,6 +227,7 @@ def _photo_landmarks(
                     field_columns=columns,
                     prior_covariance=_prior_spread(points, prior_factor, options),
                     residual_scale=options.residual_scale * float(np.sqrt(options.tempering)),
+                    expression_residual=options.expression_residual * float(np.sqrt(options.tempering)),
                     nu=options.robust_nu,
                 )
             )
