@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cephalon.fit.factors import LandmarkFactor
 from cephalon.fit.initial import Pose, best_combination, starting_poses
 from cephalon.fit.options import Cues, FitOptions
-from cephalon.fit.points import EYES, point_model
+from cephalon.fit.points import EYES, point_model, responding_model
 from cephalon.fit.posterior import Gaussian, gaussian
 from cephalon.fit.problem import Problem, build_problem
 from cephalon.fit.size import size_factor
@@ -190,7 +190,7 @@ def _photo_fit(
     # as wide as it would be seen from the front at this distance, so that a profile is not blamed for being one
     percent = 100.0 * reprojection / (camera.focal_px * between / own.pivot_in_camera[2])
     first = observation.points[0]
-    whole = point_model(model, first.set_name, options.modes).responding(first.response)
+    whole = responding_model(model, first.set_name, options.modes, first.response)
     inlier = np.zeros(len(first.position))
     for factor in factors:
         if factor.set_index == 0:

@@ -56,7 +56,7 @@ class LandmarkFactor:
         own = state.photos[self.photo]
         camera = own.camera(*self.size)
         points = self.points.positions(self._weights(state), own.gaze)
-        _, d_point, _ = camera.project_jacobian(own.camera_from_head().apply(points))
+        _, d_point, _ = camera.project_jacobian(own.seen(points))
         across = d_point @ own.rotation
         moved = self.points.basis[:, :, self.points.modes :] @ own.expression
         square = (self.residual_scale * self.points.residual_mm) ** 2
@@ -104,7 +104,7 @@ class LandmarkFactor:
         """Return where the points of the head fall in the photo, (m, 2) px, without the smooth error."""
         own = state.photos[self.photo]
         points = self.points.positions(self._weights(state), own.gaze)
-        return own.camera(*self.size).project(own.camera_from_head().apply(points))
+        return own.camera(*self.size).project(own.seen(points))
 
     def _offsets(self, own: PhotoState) -> Float:
         return self.field @ own.field[self.field_columns]
@@ -338,7 +338,7 @@ class IrisFactor:
         """Return log(predicted / measured) in units of sigma."""
         own = state.photos[self.photo]
         points = self.points.positions(np.concatenate([state.identity, own.expression]), own.gaze)
-        return self._residual(state, own.camera_from_head().apply(points)[:, 2]), self.nu
+        return self._residual(state, own.seen(points)[:, 2]), self.nu
 
     def terms(self, state: State) -> Terms:
         """Return it with its Jacobian."""

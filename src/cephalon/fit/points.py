@@ -203,6 +203,12 @@ def point_model(model: HeadModel, set_name: str, modes: int | None = None) -> Po
 
 
 @lru_cache(maxsize=16)
+def responding_model(model: HeadModel, set_name: str, modes: int | None, response: ShapeResponse | None) -> PointModel:
+    """Return the point model of a named set as an estimator with that response sees it (kept for the process)."""
+    return point_model(model, set_name, modes).responding(response)
+
+
+@lru_cache(maxsize=16)
 def smooth_modes(model: HeadModel, set_name: str, length_mm: float) -> Float:
     """Return (m, q) modes F of a smooth random field over a set's points: F F^T ~ exp(-d^2 / (2 length^2)).
 
