@@ -53,6 +53,14 @@ def test_the_slope_of_the_size(problem_and_state):
     assert size_slope(problem, state) @ way == pytest.approx(central, rel=1e-5)
 
 
+def test_one_point_has_no_size(problem_and_state):
+    problem, state = problem_and_state
+    factor = problem.landmarks[0][0]
+    lone = replace(problem, landmarks=((factor, factor.thinned(1)),))
+    np.testing.assert_array_equal(size_slope(lone, state), size_slope(problem, state))
+    assert size_factor(replace(problem, landmarks=((factor.thinned(1),),)), state) is None
+
+
 def test_the_slope_of_the_priors(problem_and_state):
     """The energy of the priors where shape and expression grow in proportion and the size's own coordinate stays."""
     problem, state = problem_and_state

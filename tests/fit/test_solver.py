@@ -65,7 +65,9 @@ def test_eliminating_the_smooth_errors_is_a_schur_complement(model):
     gradient = gradient[rest] - matrix[np.ix_(rest, field)] @ through[:, -1]
     matrix = matrix[np.ix_(rest, rest)] - matrix[np.ix_(rest, field)] @ through[:, :-1]
     np.testing.assert_allclose(system.shared, matrix[:s, :s], rtol=1e-9, atol=1e-9 * np.abs(matrix).max())
-    np.testing.assert_allclose(np.concatenate([system.shared_gradient, *system.own_gradient]), gradient, rtol=1e-8)
+    # what couples the gradients is in single precision
+    found = np.concatenate([system.shared_gradient, *system.own_gradient])
+    np.testing.assert_allclose(found, gradient, atol=1e-5 * np.abs(gradient).max())
     for p in range(2):
         own = slice(s + p * layout.own, s + (p + 1) * layout.own)
         atol = 1e-9 * np.abs(matrix[own, own]).max()
@@ -104,8 +106,9 @@ def test_the_schur_step_is_the_dense_step(model):
         diagonal[starts[p] : starts[p] + layout.own] = np.diag(system.own[p])
     expected = np.linalg.solve(matrix + damping * np.diag(diagonal), -gradient)
     shared, steps, foretold = _step(system, state, layout, free, damping)
-    np.testing.assert_allclose(np.concatenate([shared, *steps]), expected, rtol=1e-6, atol=1e-9)
-    assert foretold == pytest.approx(-gradient @ expected - 0.5 * expected @ matrix @ expected, rel=1e-6)
+    # the matrix is in single precision
+    np.testing.assert_allclose(np.concatenate([shared, *steps]), expected, rtol=1e-3, atol=1e-7)
+    assert foretold == pytest.approx(-gradient @ expected - 0.5 * expected @ matrix @ expected, rel=1e-4)
 
 
 def test_the_mode_is_a_minimum_inside_the_bounds(model):

@@ -50,8 +50,9 @@ def size_slope(problem: Problem, state: State) -> Float:
     """Return d log s / d identity (k,); s is the root of the summed squared distances of all points from their centre."""
     modes = problem.layout.modes
     slopes = []
-    for factor in (factor for own in problem.landmarks for factor in own):
-        points = factor.points
+    for points in (factor.points for own in problem.landmarks for factor in own):
+        if len(points) < 2:  # one point has no size
+            continue
         basis = points.basis[:, :, :modes].reshape(-1, modes)
         centred = points.mean + (basis @ state.identity).reshape(-1, 3)
         centred = (centred - centred.mean(0)).reshape(-1)
