@@ -64,15 +64,15 @@ def test_eliminating_the_smooth_errors_is_a_schur_complement(model):
     through = np.linalg.solve(matrix[np.ix_(field, field)], right)
     gradient = gradient[rest] - matrix[np.ix_(rest, field)] @ through[:, -1]
     matrix = matrix[np.ix_(rest, rest)] - matrix[np.ix_(rest, field)] @ through[:, :-1]
-    np.testing.assert_allclose(system.shared, matrix[:s, :s], rtol=1e-9, atol=1e-9 * np.abs(matrix).max())
-    # what couples the gradients is in single precision
+    np.testing.assert_allclose(system.shared, matrix[:s, :s], rtol=1e-6, atol=1e-7 * np.abs(matrix).max())
+    # the matrix is in single precision, and it couples the gradients
     found = np.concatenate([system.shared_gradient, *system.own_gradient])
     np.testing.assert_allclose(found, gradient, atol=1e-5 * np.abs(gradient).max())
     for p in range(2):
         own = slice(s + p * layout.own, s + (p + 1) * layout.own)
-        atol = 1e-9 * np.abs(matrix[own, own]).max()
-        np.testing.assert_allclose(system.own[p], matrix[own, own], rtol=1e-9, atol=atol)
-        np.testing.assert_allclose(system.cross[p], matrix[:s, own], rtol=1e-9, atol=atol)
+        atol = 1e-7 * np.abs(matrix[own, own]).max()
+        np.testing.assert_allclose(system.own[p], matrix[own, own], rtol=1e-6, atol=atol)
+        np.testing.assert_allclose(system.cross[p], matrix[:s, own], rtol=1e-6, atol=atol)
     total = system.shared - sum(system.of_photo)
     alone = [f for f in now.factors if f.photo is None]
     np.testing.assert_allclose(total, dense(alone, state, layout)[0][:s, :s], rtol=1e-6, atol=1e-6)
