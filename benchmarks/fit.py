@@ -41,7 +41,7 @@ from tests.fit.synthetic import draw_expression, expressions_of_prior, pose, see
 PHOTOS = (1, 2, 3, 5)
 YAWS_DEG = (0, 30, -30, 50, -15)
 LEVELS = (0.5, 0.8, 0.9, 0.95)
-OPTIONS = FitOptions(residual_scale=0.0, claim_tempering=1.0, between_photos=0.0)
+OPTIONS = FitOptions(residual_scale=0.0, expression_residual=0.0, claim_tempering=1.0, between_photos=0.0)
 CUES = Cues(iris_mm=None)
 
 

@@ -9,7 +9,7 @@ from cephalon.core import InputError, NoHeadError
 from cephalon.fit import Cues, FitOptions, fit
 from tests.fit.synthetic import draw_expression, pose, region_error, see
 
-OPTIONS = FitOptions(residual_scale=0.0, claim_tempering=1.0, between_photos=0.0)
+OPTIONS = FitOptions(residual_scale=0.0, expression_residual=0.0, claim_tempering=1.0, between_photos=0.0)
 
 
 @pytest.fixture(scope="module")
@@ -186,3 +186,17 @@ def test_noise_that_fits_nothing_is_poor_or_far_from_a_person(model, people):
     posterior = fit([replace(good, points=(points,))], model, OPTIONS)
     assert posterior.photos[0].status == "poor"
     assert "outer eye distance" in posterior.photos[0].reason
+
+
+def test_the_rest_of_the_modes_follows_the_prior(model):
+    from cephalon.fit.estimate import _completed
+    from cephalon.fit.problem import build_problem
+
+    observation = see(model, np.zeros(model.identity_count), rng=np.random.default_rng(0)).observation
+    problem = build_problem([observation], model, OPTIONS, Cues(iris_mm=None, age_years=6))
+    leading = np.random.default_rng(1).standard_normal(20)
+    whole = _completed(problem, leading)
+    np.testing.assert_array_equal(whole[:20], leading)
+    covariance = problem.prior_factor @ problem.prior_factor.T
+    weights = np.linalg.solve(covariance[:20, :20], leading - problem.prior_mean[:20])
+    np.testing.assert_allclose(whole[20:], problem.prior_mean[20:] + covariance[20:, :20] @ weights, atol=1e-9)

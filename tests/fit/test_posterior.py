@@ -17,7 +17,9 @@ LEVELS = (0.5, 0.8, 0.9, 0.95)
 
 def test_the_gaussian_agrees_with_sampling(model):
     # three modes, pose and focal length of one photo; expression fixed, so that a random walk mixes
-    options = FitOptions(modes=3, residual_scale=0.0, field_share=0.0, claim_tempering=1.0, between_photos=0.0)
+    options = FitOptions(
+        modes=3, residual_scale=0.0, expression_residual=0.0, field_share=0.0, claim_tempering=1.0, between_photos=0.0
+    )
     rng = np.random.default_rng(8)
     truth = np.zeros(model.identity_count)
     truth[:3] = [1.0, -0.5, 0.3]
@@ -79,7 +81,7 @@ def lengths(model, count=60):
 
 def coverage(model, people, photos, set_name, seed):
     rng = np.random.default_rng(seed)
-    options = FitOptions(residual_scale=0.0, claim_tempering=1.0, between_photos=0.0)
+    options = FitOptions(residual_scale=0.0, expression_residual=0.0, claim_tempering=1.0, between_photos=0.0)
     measure = lengths(model)
     expressions = iter(expressions_of_prior(model, options, people * photos, np.random.default_rng(seed + 1)))
     deviations, whitened = [], []

@@ -11,7 +11,7 @@ from cephalon.fit.points import point_model
 from cephalon.values import ShapeResponse
 from tests.fit.synthetic import pose, region_error, see
 
-OPTIONS = FitOptions(residual_scale=0.0, claim_tempering=1.0, between_photos=0.0)
+OPTIONS = FitOptions(residual_scale=0.0, expression_residual=0.0, claim_tempering=1.0, between_photos=0.0)
 HABIT = 0.4
 """Share by which deviations from the mean head are read too small."""
 

@@ -1,106 +1,112 @@
-"""The size of heads is not biased: the mode of shape and size is mended towards the marginal of the size."""
+"""The size of heads is not biased: what the priors of shape and expression say of it in passing is taken away."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy.stats import truncnorm
 
 from cephalon.fit import Cues, FitOptions, fit
 from cephalon.fit.estimate import _poses, _start
-from cephalon.fit.factors import LandmarkFactor
+from cephalon.fit.factors import LinearFactor
 from cephalon.fit.problem import build_problem
-from cephalon.fit.size import _cut_off, _inside_bounds, determined_directions
-from cephalon.fit.solver import Linearised, linearised, normal_equations
+from cephalon.fit.size import prior_slope, size_factor, size_slope
+from cephalon.fit.solver import energy
 from cephalon.head import HeadModel
+from cephalon.values import ExpressionObservation
 from tests.fit.synthetic import expressions_of_prior, pose, see
 
 
-@pytest.mark.parametrize(
-    ("centre", "precision"),
-    [(-4.15, 2.0), (-0.3, 100.0), (0.02, 100.0), (0.3, 400.0), (1.4, 50.0), (0.95, 200.0), (-50.0, 9.0)],
-)
-def test_a_gaussian_cut_off_at_a_bound(centre, precision):
-    sd = precision**-0.5
-    exact = truncnorm((0 - centre) / sd, (1 - centre) / sd, loc=centre, scale=sd)
-    mean, variance = _cut_off(np.array([centre]), np.array([precision]))
-    assert mean[0] == pytest.approx(exact.mean(), abs=2e-4)
-    assert variance[0] == pytest.approx(exact.var(), rel=0.01)
-
-
-def test_gaussians_cut_off_together():
-    """Two coefficients that go together, pressed to 0, and a third that is free: against a sum over a grid."""
-    mode, slope = np.array([0.0, 0.0, 0.4]), np.array([8.0, 4.0, 0.0])
-    bare = np.array([[50.0, -20.0, 20.0], [-20.0, 50.0, 0.0], [20.0, 0.0, 60.0]])
-    wall = np.append(slope[:2] ** 2, 0.0)
-    shift, spread = _inside_bounds(mode, slope, np.linalg.inv(bare + np.diag(wall)), wall)
-    axis = (np.arange(100) + 0.5) / 100
-    d = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3) - mode
-    weight = np.exp(-d @ slope - 0.5 * np.einsum("ni,ij,nj->n", d, bare, d))
-    weight /= weight.sum()
-    mean = weight @ d
-    np.testing.assert_allclose(shift, mean, rtol=0.06)  # the method's own error
-    np.testing.assert_allclose(spread, (weight[:, None] * (d - mean)).T @ (d - mean), atol=0.001)
-
-
 @pytest.fixture(scope="module")
-def problem_and_state():
-    model = HeadModel.load()
+def model():
+    return HeadModel.load()
+
+
+@pytest.fixture(scope="module", params=[{}, {"age_years": 8.0, "sex": "female"}], ids=["anybody", "a girl of 8"])
+def problem_and_state(request, model):
+    """A problem and a state anywhere: some identity, a face with something read of it."""
     rng = np.random.default_rng(6)
+    b = len(model.expression_names)
     observation = see(model, rng.standard_normal(model.identity_count), rng=rng, focal_known=True).observation
-    options = FitOptions(residual_scale=0.0)
-    problem = build_problem([observation], model, options, Cues(iris_mm=None))
-    return problem, _start(problem, (_poses(problem, observation, 0, options)[0],))
-
-
-def test_priors_alone_determine_nothing(problem_and_state):
-    problem, state = problem_and_state
-    others = tuple(f for f in problem.factors if not isinstance(f, LandmarkFactor))
-    begin = Linearised(factors=others, system=normal_equations(others, state, problem.layout))
-    count = determined_directions(problem, state, begin)
-    assert count < 0.02 * (problem.layout.modes + problem.layout.expressions)
-
-
-def test_the_count_is_the_slope_of_the_determinant(problem_and_state):
-    """With a head s times as large, s times as far, a millimetre is 1 / s as large in the photo."""
-    problem, state = problem_and_state
-    layout, s = problem.layout, problem.layout.shared
-    step = np.zeros(layout.photo(0))
-    step[layout.expression] = 0.5  # so far from the bounds, with precise landmarks, that they do not matter
-    state = layout.moved(state, np.zeros(s), (step,))
-    precise = tuple(
-        replace(f, covariance=1e-3 * f.covariance, field=0.03 * f.field) if isinstance(f, LandmarkFactor) else f
-        for f in problem.factors
+    read = ExpressionObservation(mean=rng.uniform(0, 1, b), sigma=rng.uniform(0.1, 1.0, b))
+    options = FitOptions(residual_scale=0.0, expression_residual=0.0)
+    problem = build_problem(
+        [replace(observation, expression=read)], model, options, Cues(iris_mm=None, **request.param)
     )
-    # residuals of 0, so that the curvature is that of the landmarks alone
-    precise = tuple(replace(f, position=f.predicted(state)) if isinstance(f, LandmarkFactor) else f for f in precise)
-    begin = linearised(precise, state, layout)
-    others = [f for f in begin.factors if not isinstance(f, LandmarkFactor)]
+    state = _start(problem, (_poses(problem, observation, 0, options)[0],))
+    step = np.zeros(problem.layout.photo(0))
+    step[problem.layout.expression] = rng.uniform(0.1, 0.9, b)
+    shared = np.append(rng.standard_normal(problem.layout.modes), 0.0)
+    return problem, problem.layout.moved(state, shared, (step,))
 
-    def whole(factors):
-        system = normal_equations(factors, state, layout)
-        return np.block([[system.shared, system.cross[0]], [system.cross[0].T, system.own[0]]])
 
-    prior = whole(others)
-    data = whole(begin.factors) - prior
-    use = np.flatnonzero(np.concatenate([np.ones(s, dtype=bool), problem.free[0]]))
-    millimetres = np.zeros(len(data))
-    millimetres[: layout.modes] = millimetres[s : s + layout.expressions] = 1.0
+def test_the_slope_of_the_size(problem_and_state):
+    problem, state = problem_and_state
+    rng = np.random.default_rng(1)
+    points = problem.landmarks[0][0].points
 
-    def half_log_det(log_size):
-        scale = np.exp(-log_size * millimetres)
-        return 0.5 * np.linalg.slogdet((prior + scale[:, None] * data * scale)[np.ix_(use, use)])[1]
+    def log_size(identity):
+        x = points.positions(np.append(identity, np.zeros(problem.layout.expressions)), np.zeros((2, 2)))
+        return np.log(np.linalg.norm(x - x.mean(0)))
 
-    slope = (half_log_det(1e-4) - half_log_det(-1e-4)) / 2e-4
-    assert determined_directions(problem, state, begin) == pytest.approx(-slope, rel=0.02)
-    assert 60 < -slope < layout.modes + layout.expressions
+    way = rng.standard_normal(problem.layout.modes)
+    central = (log_size(state.identity + 1e-4 * way) - log_size(state.identity - 1e-4 * way)) / 2e-4
+    assert size_slope(problem, state) @ way == pytest.approx(central, rel=1e-5)
+
+
+def test_one_point_has_no_size(problem_and_state):
+    problem, state = problem_and_state
+    factor = problem.landmarks[0][0]
+    lone = replace(problem, landmarks=((factor, factor.thinned(1)),))
+    np.testing.assert_array_equal(size_slope(lone, state), size_slope(problem, state))
+    assert size_factor(replace(problem, landmarks=((factor.thinned(1),),)), state) is None
+
+
+def test_the_slope_of_the_priors(problem_and_state):
+    """The energy of the priors where shape and expression grow in proportion and the size's own coordinate stays."""
+    problem, state = problem_and_state
+    priors = [f for f in problem.factors if isinstance(f, LinearFactor) and f.kind in ("identity", "expression")]
+    slope = size_slope(problem, state)
+    covariance = np.eye(len(slope)) if problem.prior_factor is None else problem.prior_factor @ problem.prior_factor.T
+    away = state.identity - problem.prior_mean
+    # split so that both parts are independent under the prior: cov slope is the direction that the size brings along
+    of_size = covariance @ slope * (slope @ away) / (slope @ covariance @ slope)
+
+    def priors_energy(times):
+        photo = replace(state.photos[0], expression=times * state.photos[0].expression)
+        identity = problem.prior_mean + of_size + times * (away - of_size)
+        return energy(priors, replace(state, identity=identity, photos=(photo,)))
+
+    central = (priors_energy(1 + 1e-4) - priors_energy(1 - 1e-4)) / 2e-4
+    assert prior_slope(problem, state, slope) == pytest.approx(central, rel=1e-6)
+
+
+def test_nothing_to_mend_for_the_mean_head(problem_and_state):
+    problem, state = problem_and_state
+    photo = replace(state.photos[0], expression=np.zeros(problem.layout.expressions))
+    state = replace(state, identity=problem.prior_mean, photos=(photo,))
+    assert prior_slope(problem, state, size_slope(problem, state)) == pytest.approx(0.0, abs=1e-9)
+    # and without a prior on shape that knows the size's direction, that direction does not count
+    slope = size_slope(problem, state)
+    covariance = np.eye(len(slope)) if problem.prior_factor is None else problem.prior_factor @ problem.prior_factor.T
+    larger = replace(state, identity=problem.prior_mean + 3 * covariance @ slope / np.sqrt(slope @ covariance @ slope))
+    assert prior_slope(problem, larger, slope) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_factor_has_that_slope(problem_and_state):
+    problem, state = problem_and_state
+    slope = size_slope(problem, state)
+    count = prior_slope(problem, state, slope)
+    factor = size_factor(problem, state)
+    terms = factor.terms(replace(state, identity=np.zeros(problem.layout.modes)))
+    gradient = terms.jacobian.T @ terms.residual[:, 0]
+    np.testing.assert_allclose(gradient, -count * slope, rtol=1e-9, atol=1e-12)
 
 
 def mean_log_size(people: int, seed: int) -> tuple[float, float]:
     """Mean of log(size found / true size) over people, and its standard error; noise and faces are what the fit assumes."""
     model = HeadModel.load()
     rng = np.random.default_rng(seed)
-    options = FitOptions(residual_scale=0.0, claim_tempering=1.0, between_photos=0.0)
+    options = FitOptions(residual_scale=0.0, expression_residual=0.0, claim_tempering=1.0, between_photos=0.0)
     expressions = expressions_of_prior(model, options, people, np.random.default_rng(seed + 1))
     found = []
     for expression in expressions:

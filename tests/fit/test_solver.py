@@ -13,7 +13,7 @@ from cephalon.fit.solver import _step, energy, linearised, normal_equations, sol
 from cephalon.fit.terms import gauss_newton, group_weights
 from tests.fit.synthetic import draw_expression, pose, see
 
-OPTIONS = FitOptions(modes=12, residual_scale=0.0)
+OPTIONS = FitOptions(modes=12, residual_scale=0.0, expression_residual=0.0)
 
 
 def problem_of(model, count, options=OPTIONS, set_name="ibug68", seed=1):
@@ -64,16 +64,20 @@ def test_eliminating_the_smooth_errors_is_a_schur_complement(model):
     through = np.linalg.solve(matrix[np.ix_(field, field)], right)
     gradient = gradient[rest] - matrix[np.ix_(rest, field)] @ through[:, -1]
     matrix = matrix[np.ix_(rest, rest)] - matrix[np.ix_(rest, field)] @ through[:, :-1]
-    np.testing.assert_allclose(system.shared, matrix[:s, :s], rtol=1e-9, atol=1e-9 * np.abs(matrix).max())
-    np.testing.assert_allclose(np.concatenate([system.shared_gradient, *system.own_gradient]), gradient, rtol=1e-8)
+    np.testing.assert_allclose(system.shared, matrix[:s, :s], rtol=1e-6, atol=1e-7 * np.abs(matrix).max())
+    # the matrix is in single precision, and it couples the gradients
+    found = np.concatenate([system.shared_gradient, *system.own_gradient])
+    np.testing.assert_allclose(found, gradient, atol=1e-5 * np.abs(gradient).max())
     for p in range(2):
         own = slice(s + p * layout.own, s + (p + 1) * layout.own)
-        atol = 1e-9 * np.abs(matrix[own, own]).max()
-        np.testing.assert_allclose(system.own[p], matrix[own, own], rtol=1e-9, atol=atol)
-        np.testing.assert_allclose(system.cross[p], matrix[:s, own], rtol=1e-9, atol=atol)
+        atol = 1e-6 * np.abs(matrix[own, own]).max()
+        np.testing.assert_allclose(system.own[p], matrix[own, own], rtol=1e-5, atol=atol)
+        np.testing.assert_allclose(system.cross[p], matrix[:s, own], rtol=1e-5, atol=atol)
     total = system.shared - sum(system.of_photo)
     alone = [f for f in now.factors if f.photo is None]
-    np.testing.assert_allclose(total, dense(alone, state, layout)[0][:s, :s], rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(
+        total, dense(alone, state, layout)[0][:s, :s], rtol=1e-5, atol=1e-7 * np.abs(system.shared).max()
+    )
     assert system.energy == pytest.approx(energy(now.factors, state))
 
 
@@ -104,8 +108,9 @@ def test_the_schur_step_is_the_dense_step(model):
         diagonal[starts[p] : starts[p] + layout.own] = np.diag(system.own[p])
     expected = np.linalg.solve(matrix + damping * np.diag(diagonal), -gradient)
     shared, steps, foretold = _step(system, state, layout, free, damping)
-    np.testing.assert_allclose(np.concatenate([shared, *steps]), expected, rtol=1e-6, atol=1e-9)
-    assert foretold == pytest.approx(-gradient @ expected - 0.5 * expected @ matrix @ expected, rel=1e-6)
+    # the matrix is in single precision
+    np.testing.assert_allclose(np.concatenate([shared, *steps]), expected, rtol=1e-3, atol=1e-7)
+    assert foretold == pytest.approx(-gradient @ expected - 0.5 * expected @ matrix @ expected, rel=1e-4)
 
 
 def test_the_mode_is_a_minimum_inside_the_bounds(model):
@@ -131,7 +136,9 @@ def test_the_mode_is_a_minimum_inside_the_bounds(model):
 
 
 def test_a_general_minimiser_finds_the_same_mode(model):
-    problem, state, _ = problem_of(model, 1, FitOptions(modes=6, residual_scale=0.0, field_share=0.0))
+    problem, state, _ = problem_of(
+        model, 1, FitOptions(modes=6, residual_scale=0.0, expression_residual=0.0, field_share=0.0)
+    )
     free = [problem.free[0].copy()]
     free[0][problem.layout.expression] = False
     found = solve(problem.factors, state, problem.layout, free, max_iterations=60, tolerance=1e-9, slack=())
@@ -208,7 +215,7 @@ def test_too_few_steps_say_so(model):
 
 
 def test_wild_points_lose_their_say(model):
-    options = FitOptions(modes=12, residual_scale=0.0)
+    options = FitOptions(modes=12, residual_scale=0.0, expression_residual=0.0)
     rng = np.random.default_rng(9)
     truth = rng.standard_normal(model.identity_count) * (np.arange(model.identity_count) < 12)
     clean = see(model, truth, rng=np.random.default_rng(1)).observation

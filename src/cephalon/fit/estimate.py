@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cephalon.fit.factors import LandmarkFactor
 from cephalon.fit.initial import Pose, best_combination, starting_poses
 from cephalon.fit.options import Cues, FitOptions
-from cephalon.fit.points import EYES, point_model
+from cephalon.fit.points import EYES, point_model, responding_model
 from cephalon.fit.posterior import Gaussian, gaussian
 from cephalon.fit.problem import Problem, build_problem
 from cephalon.fit.size import size_factor
@@ -26,8 +26,10 @@ Float = NDArray[np.float64]
 # Shares of the prior's variance in the landmarks' noise in the first steps: the mean head is far from its points
 # at first, and a Student-t would call the person an outlier.
 _SLACK = (0.3, 0.03)
-# The way is found with this many points of each set and to this many nats; the solution goes on from there with all points.
+# The way is found with this many points of each set and leading modes, and to this many nats; the solution goes on from
+# there with all of them.
 _COARSE = 120
+_COARSE_MODES = 60
 _ROUGH = 0.3
 _EYE_CORNERS = ("now7", 0, 3)
 
@@ -62,14 +64,15 @@ def fit(
     shared_error = 1 + options.between_photos * (len(observations) - 1)
     options = replace(options, tempering=options.tempering * shared_error)
     problem = build_problem(observations, model, options, cues)
-    coarse = problem.thinned(_COARSE)
+    few = replace(options, modes=min(_COARSE_MODES, problem.layout.modes))
+    coarse = build_problem(observations, model, few, cues).thinned(_COARSE)
     starts = best_combination([_poses(problem, observations[p], p, options) for p in range(len(observations))])
     found = [
         solve(
             coarse.factors,
-            _start(problem, poses),
-            problem.layout,
-            problem.free,
+            _start(coarse, poses),
+            coarse.layout,
+            coarse.free,
             max_iterations=options.max_iterations,
             tolerance=max(options.tolerance, _ROUGH),
             slack=_SLACK,
@@ -77,8 +80,9 @@ def fit(
         for poses in starts
     ]
     near = min(found, key=lambda solution: solution.energy)
+    near = replace(near, state=replace(near.state, identity=_completed(problem, near.state.identity)))
     begin = linearised(problem.factors, near.state, problem.layout)
-    size = size_factor(problem, near.state, begin)
+    size = size_factor(problem, near.state)
     if size is not None:
         problem, begin = replace(problem, factors=(*problem.factors, size)), begin.joined_by(size, near.state)
     best = solve(
@@ -109,6 +113,16 @@ def _poses(problem: Problem, observation: Observation, p: int, options: FitOptio
         focal_px=problem.focal_px[p],
         nu=options.robust_nu,
     )
+
+
+def _completed(problem: Problem, leading: Float) -> Float:
+    """Return the identity (k,) that the prior expects given its first coefficients."""
+    identity, count = problem.prior_mean.copy(), len(leading)
+    identity[:count] = leading
+    if problem.prior_factor is not None and count < len(identity):
+        own = np.linalg.solve(problem.prior_factor[:count, :count], leading - problem.prior_mean[:count])
+        identity[count:] += problem.prior_factor[count:, :count] @ own
+    return identity
 
 
 def _start(problem: Problem, poses: tuple[Pose, ...]) -> State:
@@ -190,7 +204,7 @@ def _photo_fit(
     # as wide as it would be seen from the front at this distance, so that a profile is not blamed for being one
     percent = 100.0 * reprojection / (camera.focal_px * between / own.pivot_in_camera[2])
     first = observation.points[0]
-    whole = point_model(model, first.set_name, options.modes).responding(first.response)
+    whole = responding_model(model, first.set_name, options.modes, first.response)
     inlier = np.zeros(len(first.position))
     for factor in factors:
         if factor.set_index == 0:

@@ -31,6 +31,7 @@ class LandmarkFactor:
         photo's.
     prior_covariance : (m, 3, 3) mm^2 spread of each point under the prior of identity and expression.
     residual_scale : factor on the points' residual sd.
+    expression_residual : sd per axis of how a point moves, as a share of how far the expression moves it.
     whitening : (m, 2, 2) inverse square root of the covariance in force; set by `held`.
     """
 
@@ -46,17 +47,20 @@ class LandmarkFactor:
     field_columns: slice
     prior_covariance: Float
     residual_scale: float
+    expression_residual: float
     nu: float
     whitening: Float | None = None
 
     def held(self, state: State, slack: float) -> LandmarkFactor:
-        """Return the factor whitened by the covariance that this state's distance and direction give."""
+        """Return the factor whitened by the covariance that this state's distance, direction and expression give."""
         own = state.photos[self.photo]
         camera = own.camera(*self.size)
         points = self.points.positions(self._weights(state), own.gaze)
-        _, d_point, _ = camera.project_jacobian(own.camera_from_head().apply(points))
+        _, d_point, _ = camera.project_jacobian(own.seen(points))
         across = d_point @ own.rotation
+        moved = self.points.basis[:, :, self.points.modes :] @ own.expression
         square = (self.residual_scale * self.points.residual_mm) ** 2
+        square = square + self.expression_residual**2 * (moved * moved).sum(axis=1)
         covariance = self.covariance + square[:, None, None] * (across @ across.transpose(0, 2, 1))
         if slack > 0:
             covariance = covariance + slack * (across @ self.prior_covariance @ across.transpose(0, 2, 1))
@@ -84,6 +88,7 @@ class LandmarkFactor:
             covariance=self.covariance * times,
             field=self.field * root,
             residual_scale=self.residual_scale * root,
+            expression_residual=self.expression_residual * root,
             whitening=self._whitening() / root,
         )
 
@@ -99,7 +104,7 @@ class LandmarkFactor:
         """Return where the points of the head fall in the photo, (m, 2) px, without the smooth error."""
         own = state.photos[self.photo]
         points = self.points.positions(self._weights(state), own.gaze)
-        return own.camera(*self.size).project(own.camera_from_head().apply(points))
+        return own.camera(*self.size).project(own.seen(points))
 
     def _offsets(self, own: PhotoState) -> Float:
         return self.field @ own.field[self.field_columns]
@@ -333,7 +338,7 @@ class IrisFactor:
         """Return log(predicted / measured) in units of sigma."""
         own = state.photos[self.photo]
         points = self.points.positions(np.concatenate([state.identity, own.expression]), own.gaze)
-        return self._residual(state, own.camera_from_head().apply(points)[:, 2]), self.nu
+        return self._residual(state, own.seen(points)[:, 2]), self.nu
 
     def terms(self, state: State) -> Terms:
         """Return it with its Jacobian."""

@@ -18,7 +18,7 @@ from cephalon.fit.factors import (
     LinearFactor,
 )
 from cephalon.fit.options import Cues, FitOptions
-from cephalon.fit.points import IRIS_ROWS, PointModel, point_model, smooth_modes
+from cephalon.fit.points import IRIS_ROWS, PointModel, point_model, responding_model, smooth_modes
 from cephalon.fit.terms import Factor, square_root
 from cephalon.fit.unknowns import Layout
 from cephalon.geometry import Camera
@@ -210,7 +210,7 @@ def _photo_landmarks(
         count = _field_size(seen, model, options)
         columns, start = slice(start, start + count), start + count
         field, rest = _smooth_error(seen, rows, model, options, count)
-        points = whole.responding(seen.response).take(rows)
+        points = responding_model(model, seen.set_name, options.modes, seen.response).take(rows)
         sees_eyes |= bool((points.eye_weight > 0.99).any())
         if len(rows):
             landmarks.append(
@@ -227,6 +227,7 @@ def _photo_landmarks(
                     field_columns=columns,
                     prior_covariance=_prior_spread(points, prior_factor, options),
                     residual_scale=options.residual_scale * float(np.sqrt(options.tempering)),
+                    expression_residual=options.expression_residual * float(np.sqrt(options.tempering)),
                     nu=options.robust_nu,
                 )
             )

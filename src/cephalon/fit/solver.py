@@ -105,7 +105,13 @@ def normal_equations(factors: Sequence[Factor], state: State, layout: Layout, *,
             target, gradient = full[factor.photo], gradients[factor.photo]
         columns = terms.columns
         place = (columns, columns) if isinstance(columns, slice) else np.ix_(columns, columns)
-        target[place] += jacobian.T @ jacobian if terms.gram is None else terms.gram
+        if terms.gram is not None:
+            target[place] += terms.gram
+        elif exact:
+            target[place] += jacobian.T @ jacobian
+        else:  # a step is as good for seven digits; where it leads is for the gradient and the energy to say
+            single = jacobian.astype(np.float32)
+            target[place] += single.T @ single
         gradient[terms.columns] += jacobian.T @ residual
     eliminated = tuple(_eliminate(full[p], gradients[p], s, s + layout.own) for p in photos)
     rest = slice(s, s + layout.own)

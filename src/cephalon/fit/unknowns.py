@@ -48,6 +48,10 @@ class PhotoState:
         """Return the camera of a photo of that size, principal point in the centre."""
         return Camera(width=width, height=height, focal_px=float(np.exp(self.log_focal)), k1=self.radial)
 
+    def seen(self, points: Float) -> Float:
+        """Return points (m, 3) mm of the head in the camera frame; as `camera_from_head` has it, without its checks."""
+        return (points - self.pivot) @ self.rotation.T + self.pivot_in_camera
+
     def camera_from_head(self) -> Rigid:
         """Return the head's pose."""
         return Rigid(rotation=self.rotation, translation=self.pivot_in_camera - self.rotation @ self.pivot)

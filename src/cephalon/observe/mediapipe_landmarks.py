@@ -38,7 +38,7 @@ _VAGUE = (
 )  # fmt: skip
 _SILENT = ("jawForward", "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "noseSneerLeft", "noseSneerRight")
 _EXPRESSION_SIGMAS = (
-    {"jawOpen": 0.05, "eyeBlinkLeft": 0.15, "eyeBlinkRight": 0.15}
+    {"jawOpen": 0.05, "mouthSmileLeft": 0.12, "mouthSmileRight": 0.12, "eyeBlinkLeft": 0.15, "eyeBlinkRight": 0.15}
     | dict.fromkeys(_VAGUE, _VAGUE_SIGMA)
     | dict.fromkeys(_SILENT, _UNREAD_SIGMA)
 )
