@@ -407,7 +407,14 @@ def _evaluate(commands: Any) -> None:
 
         return bench(options, say=_say, out=_out)
 
-    add_parser(commands, Above(mean_head=mean_head, read_own=read_own, bench=bench, say=_say, out=_out))
+    def example(options: argparse.Namespace) -> int:
+        from cephalon.evaluation.example import example
+
+        return example(options, say=_say, out=_out)
+
+    add_parser(
+        commands, Above(mean_head=mean_head, read_own=read_own, bench=bench, example=example, say=_say, out=_out)
+    )
 
 
 def _assets(options: argparse.Namespace) -> int:

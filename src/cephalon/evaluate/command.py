@@ -26,12 +26,14 @@ class Above:
     mean_head : returns Cephalon's mean head with landmarks and regions.
     read_own : reads a folder that Cephalon wrote; a function that a worker process can import.
     bench : runs the open synthetic benchmark with the parsed arguments.
+    example : writes a small folder to try the kit on, with the parsed arguments.
     say, out : write a line to stderr, to stdout.
     """
 
     mean_head: Callable[[], Shape]
     read_own: Callable[[Path], Shape]
     bench: Callable[[argparse.Namespace], int]
+    example: Callable[[argparse.Namespace], int]
     say: Say
     out: Say
 
@@ -103,6 +105,11 @@ def add_parser(commands: Any, above: Above) -> None:
     )
     _output(bench, "bench-out")
     bench.set_defaults(run=above.bench)
+    example = kinds.add_parser("example", help="write a small folder in NoW's layout, made from sampled heads, to try")
+    example.add_argument("--people", type=int, default=6, metavar="N", help="default 6")
+    example.add_argument("--seed", type=int, default=7, metavar="N")
+    _output(example, "example")
+    example.set_defaults(run=above.example)
 
 
 def _folders(parser: argparse.ArgumentParser) -> None:
