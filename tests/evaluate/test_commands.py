@@ -77,7 +77,10 @@ def test_mesh_writes_the_names_that_others_rely_on(run, pair, tmp_path):
     assert record["scan_vertices_counted"] < record["scan_vertices"] == 4200
     assert record["transform"]["scale"] == 1
     assert f"{record['median_mm']:.4f}" in out
-    assert read_png(tmp_path / "m.png").shape == (300, 900, 4)
+    height, width, channels = read_png(tmp_path / "m.png").shape
+    assert height == 320
+    assert width > height
+    assert channels == 4
 
 
 def test_mesh_without_landmarks_says_so(run, pair, tmp_path):

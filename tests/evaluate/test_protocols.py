@@ -1,11 +1,14 @@
 """The protocols' figures on inputs whose answer is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cephalon.core import InputError
 from cephalon.evaluate import faces3d, hidden, integration, normals, texture, tracking
 from cephalon.evaluate.correspondence import nonrigid_register, region_errors, vertex_to_vertex
+from cephalon.evaluate.meshes import Shape
 from cephalon.evaluate.now import scan_to_mesh
 from cephalon.evaluate.summary import Pool, SubjectPools, mean_interval, paired_test, pooled
 from cephalon.evaluate.surface import Surface
@@ -144,7 +147,35 @@ def test_normalised_mean_error():
     with pytest.raises(InputError, match="diagonal or area"):
         faces3d.normalised_mean_error(points, scan, size="volume")
     scan = face(seed=1)
-    assert faces3d.florence(moved(scan, motion([0.1, 0, 0], [5, 5, 5])), scan)["nme"] < 1e-6
+    figures, laid = faces3d.florence(moved(scan, motion([0.1, 0, 0], [5, 5, 5])), scan)
+    assert figures["nme"] < 1e-6
+    assert laid.start == "landmarks"
+
+
+def test_florence_lays_a_face_on_a_whole_head():
+    """A face cut from a head, turned and moved, without landmarks: the rest of the head must not pull at it."""
+    ball, faces = sphere(90.0, 40, 60)
+    bump = np.exp(-((ball[:, :2] - [10.0, -5.0]) ** 2).sum(1) / 300.0) * (ball[:, 2] > 0)
+    ear = np.exp(-((ball - [-88.0, 0.0, 0.0]) ** 2).sum(1) / 200.0)
+    head = ball * np.array([0.8, 1.1, 1.0]) + np.outer(25 * bump, [0, 0, 1.0]) + np.outer(12 * ear, [-1.0, 0, 0])
+    chosen = faces[(head[faces][..., 2] > 25).all(1)]
+    used, inverse = np.unique(chosen, return_inverse=True)
+    part = Shape(vertices=head[used], faces=inverse.reshape(-1, 3).astype(np.int32))
+    away = moved(part, motion([0.1, -0.2, 0.1], [15, -10, 30]))
+    figures, laid = faces3d.florence(away, Shape(vertices=head, faces=faces))
+    assert figures["nme"] < 1e-5
+    assert laid.start != "landmarks"
+
+
+def test_the_face_of_a_labelled_head():
+    whole = face(20, 22)
+    labels = np.where(whole.vertices[:, 1] > 0, 0, 1).astype(np.int32)
+    part = faces3d.cut_to_face(replace(whole, labels=labels, label_names=("skull", "nose")))
+    assert 0 < len(part.vertices) < len(whole.vertices)
+    assert part.vertices[:, 1].max() <= 0
+    assert set(part.labels) == {1}
+    with pytest.raises(InputError, match="no regions"):
+        faces3d.cut_to_face(whole)
 
 
 def test_depth_of_a_raised_and_tilted_plane():
@@ -172,7 +203,7 @@ def test_equation_nine():
 
 def test_bu3dfe_of_an_equal_face_is_nothing():
     scan = face(seed=3)
-    figures, errors = faces3d.bu3dfe(moved(scan, motion([0.05, 0, 0], [3, 2, 1])), scan, metrical=True)
+    figures, errors, _ = faces3d.bu3dfe(moved(scan, motion([0.05, 0, 0], [3, 2, 1])), scan, metrical=True)
     assert figures["mean_mm"] < 1e-5
     assert figures["eq9_variance_mm2"] < 1e-9
     assert len(errors) > 1000

@@ -50,7 +50,7 @@ def add_parser(commands: Any, above: Above) -> None:
     mesh.add_argument("scan", type=Path, metavar="SCAN")
     _sizes(mesh)
     mesh.add_argument(
-        "--landmarks-prediction", type=Path, metavar="FILE", help="7 points in NoW's order: .npy .txt .pp .json"
+        "--landmarks-prediction", type=Path, metavar="FILE", help="7 points in NoW's order: .npy .txt .pp .lnd .json"
     )
     mesh.add_argument("--landmarks-scan", type=Path, metavar="FILE")
     mesh.add_argument("--quirks", action="store_true", help="the official NoW code's two habits (see the docs)")
@@ -118,7 +118,7 @@ def _folders(parser: argparse.ArgumentParser) -> None:
         help="one folder for each method; two or more are compared side by side",
     )  # fmt: skip
     parser.add_argument("--scans", required=True, metavar="DIR")
-    parser.add_argument("--landmarks", metavar="DIR", help="of the scans: .pp, .txt, .npy or .json")
+    parser.add_argument("--landmarks", metavar="DIR", help="of the scans: .pp, .txt, .npy, .lnd or .json")
     parser.add_argument("--list", metavar="FILE", help="image list: what has to be there, one a line")
     parser.add_argument(
         "--facts", metavar="CSV", help="what is known of images or subjects: name, yaw_deg, photos, age, sex, skin_tone"
@@ -207,7 +207,7 @@ def _mesh(options: argparse.Namespace, above: Above) -> int:
     if options.map is not None:
         from cephalon.evaluate.maps import error_map
 
-        picture = error_map(scan, found)
+        picture = error_map(scan, found.rows, found.distance)
         if picture is None:
             raise InputError(f"{options.scan} has no faces: there is nothing to draw")
         write_bytes(options.map, picture)
@@ -243,6 +243,7 @@ def method_folders(arguments: list[str]) -> dict[str, str]:
 
 def _batch(options: argparse.Namespace, above: Above) -> int:
     from cephalon.evaluate import batch
+    from cephalon.evaluate.faces3d import cut_to_face
     from cephalon.evaluate.judge import MEAN_HEAD, Setting, jobs, judge
     from cephalon.evaluate.layout import collect, load_prediction, read_facts
     from cephalon.evaluate.results import Study
@@ -254,15 +255,17 @@ def _batch(options: argparse.Namespace, above: Above) -> int:
     if options.protocol in ("now", "stirling") and options.landmarks is None:
         raise InputError(f"{options.protocol}: give the scans' landmarks with --landmarks DIR")
     baseline = None
-    if not options.no_baseline and options.protocol != "florence":
+    if options.protocol == "regions" and (options.no_baseline or options.baseline is not None):
+        raise InputError("regions: the regions are those of Cephalon's mean head; leave --baseline and --no-baseline away")
+    if options.baseline is not None:
+        other = load_prediction(options.baseline, unit=None, own=above.read_own)
+        if options.protocol in ("now", "stirling") and other.landmarks is None:
+            raise InputError(f"--baseline {options.baseline}: no landmarks lie beside it (.npy, .txt, .pp, .lnd or .json)")
+        baseline = replace(other, labels=None, label_names=())
+    elif not options.no_baseline:
         baseline = above.mean_head()
-        if options.baseline is not None:
-            other = load_prediction(options.baseline, unit=options.unit, own=above.read_own)
-            baseline = replace(other, labels=None, label_names=())
-    if options.protocol == "florence":
-        found_note = "no mean head: its whole head would be divided by another size than a face"
-    else:
-        found_note = ""
+        if options.protocol == "florence":  # a head's size would be another divisor than a face's
+            baseline = cut_to_face(baseline)
     setting = Setting(
         protocol=options.protocol,
         metrical=options.metrical or options.protocol == "florence",
@@ -276,7 +279,7 @@ def _batch(options: argparse.Namespace, above: Above) -> int:
     names = ([MEAN_HEAD] if baseline is not None else []) + list(methods)
     facts = read_facts(options.facts) if options.facts else None
     study = Study(options.protocol, names, metrical=setting.metrical, facts=facts)
-    study.notes += [note for note in (*found.notes, found_note) if note]
+    study.notes += found.notes
     start = shown = time.perf_counter()
     total = len(found.items)
     done = 0

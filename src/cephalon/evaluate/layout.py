@@ -94,7 +94,8 @@ def collect(
     notes: list[str] = []
     found = {name: _predictions(root) for name, root in roots.items()}
     if listing is not None:
-        names = _names(Path(listing))
+        names, remark = _as_predicted(_names(Path(listing)), set().union(*found.values()))
+        notes += remark
     else:
         names = sorted(set().union(*found.values()))
         notes.append("no image list was given: images that every method misses are not counted as failures")
@@ -154,6 +155,14 @@ def _names(path: Path) -> list[str]:
     if not names:
         raise InputError(f"{path}: the image list is empty")
     return list(dict.fromkeys(names))
+
+
+def _as_predicted(names: list[str], predicted: set[str]) -> tuple[list[str], list[str]]:
+    """Return listed names without the folders that stand before subject/challenge/image, where only so they are met."""
+    short = list(dict.fromkeys("/".join(name.split("/")[-3:]) for name in names))
+    if not predicted & set(names) and predicted & set(short):
+        return short, ["of the paths in the image list the last three parts count, as in the official code"]
+    return names, []
 
 
 def _by_name(root: Path, suffixes: Sequence[str]) -> dict[str, list[Path]]:

@@ -71,7 +71,8 @@ class Study:
             self.failures.append({**row, "reason": outcome.reason})
             self.rows.append({**row, "status": "failed", "reason": outcome.reason})
             return
-        self.rows.append({**row, "status": "ok", **outcome.figures})
+        start = {"start": outcome.start} if outcome.start else {}
+        self.rows.append({**row, "status": "ok", **outcome.figures, **start})
         if len(outcome.distance):
             self._pools[outcome.method].add(outcome.distance)
             self._subjects[outcome.method].add(outcome.subject, outcome.distance)
