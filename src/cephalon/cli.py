@@ -400,7 +400,7 @@ def _info(options: argparse.Namespace) -> int:
 
 def _evaluate(commands: Any) -> None:
     from cephalon.evaluate.command import Above, add_parser
-    from cephalon.evaluation import mean_head, read_own
+    from cephalon.evaluation import mean_head, read_own, uv_head
 
     def bench(options: argparse.Namespace) -> int:
         from cephalon.evaluation.bench import bench
@@ -412,9 +412,10 @@ def _evaluate(commands: Any) -> None:
 
         return example(options, say=_say, out=_out)
 
-    add_parser(
-        commands, Above(mean_head=mean_head, read_own=read_own, bench=bench, example=example, say=_say, out=_out)
+    above = Above(
+        mean_head=mean_head, uv_head=uv_head, read_own=read_own, bench=bench, example=example, say=_say, out=_out
     )
+    add_parser(commands, above)
 
 
 def _assets(options: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from cephalon.evaluate.meshes import Shape
 from cephalon.evaluate.now import scan_to_mesh
 from cephalon.evaluate.summary import Pool, SubjectPools, mean_interval, paired_test, pooled
 from cephalon.evaluate.surface import Surface
+from cephalon.geometry import Mesh
 from tests.evaluate.shapes import face, motion, moved, sphere
 
 # -- summaries --------------------------------------------------------------------------------------------------------
@@ -344,6 +345,58 @@ def test_texture_figures_and_baselines():
     assert np.allclose(texture.baselines(flat, seen)["mirrored + smooth fill"], 0.4)
     with pytest.raises(InputError, match="seen"):
         texture.baselines(flat, seen & False)
+
+
+def unwrapped_face() -> Mesh:
+    """The face of formulas with its grid as texture coordinates: u from the person's right to the left."""
+    columns, rows = 30, 35
+    shape = face(columns, rows)
+    uv = np.stack(np.meshgrid(np.linspace(0, 1, columns), np.linspace(0, 1, rows)), -1).reshape(-1, 2)
+    polygons = np.column_stack([shape.faces, np.full(len(shape.faces), -1, np.int32)])
+    return Mesh(vertices=shape.vertices, polygons=polygons, uv=uv, polygons_uv=polygons)
+
+
+def test_the_other_side_is_the_one_that_the_photo_did_not_see():
+    mesh, rng = unwrapped_face(), np.random.default_rng(3)
+    truth = rng.uniform(0.2, 0.8, (60, 60, 3))
+    seen = np.zeros((60, 60), dtype=bool)
+    seen[:, 35:] = True  # high u: the person's left
+    assert 15 < texture.seen_yaw_deg(seen, mesh) < 45
+    assert -45 < texture.seen_yaw_deg(seen[:, ::-1], mesh) < -15
+    wrong_there, wrong_here = truth.copy(), truth.copy()
+    wrong_there[:, :8] += 0.2
+    wrong_here[:, -8:] += 0.2
+    there, here = (texture.other_side_figures(t, truth, seen, mesh) for t in (wrong_there, wrong_here))
+    assert there["other_side_yaw_deg"] == -45
+    assert there["mse_other_side"] > 0.005  # some 13 % of the width, seen broadside
+    assert here["mse_other_side"] < 0.2 * there["mse_other_side"]  # turned away
+    assert texture.other_side_figures(truth, truth, seen, mesh)["ssim_other_side"] == pytest.approx(1)
+    shifted = texture.other_side_figures(truth + 0.1, truth, seen, mesh)
+    assert shifted["mse_other_side"] == pytest.approx(0.01)
+    assert shifted["psnr_db_other_side"] == pytest.approx(20)
+    with pytest.raises(InputError, match="no texture coordinates"):
+        texture.other_side(truth, truth, seen, Mesh(vertices=mesh.vertices, polygons=mesh.polygons))
+    with pytest.raises(InputError, match="seen"):
+        texture.seen_yaw_deg(seen & False, mesh)
+
+
+def test_the_other_side_shows_the_texture_where_it_belongs():
+    """Texels painted with their own place: the picture has to show for each pixel the place on the head that it sees."""
+    mesh = unwrapped_face()
+    v, u = np.mgrid[0:100, 0:100]
+    paint = np.dstack([(u + 0.5) / 100, 1 - (v + 0.5) / 100, np.zeros((100, 100))])
+    seen = np.ones((100, 100), dtype=bool)
+    seen[:, :50] = False
+    found = texture.other_side(paint, paint, seen, mesh, size=200)
+    turn = np.radians(found.yaw_deg)
+    shown = mesh.vertices @ np.array([[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]])
+    low, high = shown.min(0), shown.max(0)
+    scale = 0.96 * 200 / (high - low)[:2].max()
+    row, column = np.argwhere(found.mask)[::997].T
+    places = np.column_stack([column + 0.5 - 100, 100 - row - 0.5]) / scale + 0.5 * (low + high)[:2]
+    for place, colour in zip(places, found.truth[row, column], strict=True):
+        near = np.argsort(np.linalg.norm(shown[:, :2] - place, axis=1))[:12]
+        assert np.abs(mesh.uv[near] - colour[:2]).max(axis=1).min() < 0.06
 
 
 def test_ssim_is_scikit_images():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from cephalon.core import InputError
 
 if TYPE_CHECKING:
     from cephalon.evaluate.meshes import Shape
+    from cephalon.geometry import Mesh
 
 Say = Callable[[str], None]
 
@@ -24,6 +25,7 @@ class Above:
     Attributes
     ----------
     mean_head : returns Cephalon's mean head with landmarks and regions.
+    uv_head : returns Cephalon's mean head as a mesh with texture coordinates, mm, head axes.
     read_own : reads a folder that Cephalon wrote; a function that a worker process can import.
     bench : runs the open synthetic benchmark with the parsed arguments.
     example : writes a small folder to try the kit on, with the parsed arguments.
@@ -31,6 +33,7 @@ class Above:
     """
 
     mean_head: Callable[[], Shape]
+    uv_head: Callable[[], Mesh]
     read_own: Callable[[Path], Shape]
     bench: Callable[[argparse.Namespace], int]
     example: Callable[[argparse.Namespace], int]
@@ -228,14 +231,14 @@ def _mesh(options: argparse.Namespace, above: Above) -> int:
 # -- folders ----------------------------------------------------------------------------------------------------------
 
 
-def method_folders(arguments: list[str]) -> dict[str, str]:
-    """Return name -> folder of `[NAME=]DIR` arguments; the folder's own name where none is given."""
+def method_folders(arguments: list[str], taken: Sequence[str] = ("mean head",)) -> dict[str, str]:
+    """Return name -> folder of `[NAME=]DIR` arguments; the folder's own name where none is given, none that is `taken`."""
     methods: dict[str, str] = {}
     for argument in arguments:
         name, equals, folder = argument.partition("=")
         if not equals:
             name, folder = Path(argument).resolve().name or "predictions", argument
-        if not name or name in methods or name == "mean head":
+        if not name or name in methods or name in taken:
             raise InputError(f"--predictions: every method needs a name of its own, got {argument!r}; write NAME=DIR")
         methods[name] = folder
     return methods
@@ -256,11 +259,15 @@ def _batch(options: argparse.Namespace, above: Above) -> int:
         raise InputError(f"{options.protocol}: give the scans' landmarks with --landmarks DIR")
     baseline = None
     if options.protocol == "regions" and (options.no_baseline or options.baseline is not None):
-        raise InputError("regions: the regions are those of Cephalon's mean head; leave --baseline and --no-baseline away")
+        raise InputError(
+            "regions: the regions are those of Cephalon's mean head; leave --baseline and --no-baseline away"
+        )
     if options.baseline is not None:
         other = load_prediction(options.baseline, unit=None, own=above.read_own)
         if options.protocol in ("now", "stirling") and other.landmarks is None:
-            raise InputError(f"--baseline {options.baseline}: no landmarks lie beside it (.npy, .txt, .pp, .lnd or .json)")
+            raise InputError(
+                f"--baseline {options.baseline}: no landmarks lie beside it (.npy, .txt, .pp, .lnd or .json)"
+            )
         baseline = replace(other, labels=None, label_names=())
     elif not options.no_baseline:
         baseline = above.mean_head()

@@ -194,7 +194,9 @@ def projected_error(closest: npt.ArrayLike, scan: npt.ArrayLike, normals: npt.Ar
     return float(e.mean()), float(e.var())
 
 
-def bu3dfe(prediction: Shape, scan: Shape, *, metrical: bool = False) -> tuple[dict[str, float], FloatArray, ScanToMesh]:
+def bu3dfe(
+    prediction: Shape, scan: Shape, *, metrical: bool = False
+) -> tuple[dict[str, float], FloatArray, ScanToMesh]:
     """Return the figures of protocol 4 for one prediction, its absolute depth errors (mm), and the alignment.
 
     Aligned over the whole scan (with scale unless metrical), from the landmarks where both have them, else from several

@@ -175,8 +175,9 @@ def _quick_obj(data: bytes) -> Mesh | None:
 def load_landmarks(path: str | Path) -> FloatArray:
     """Read the seven landmarks of the NoW challenge, (7, 3) in the file's own unit, in the order `NOW7`.
 
-    Read are MeshLab's picked points (`.pp`), text (`.txt` and Stirling's `.lnd`: three numbers a line, or four of which the
-    first counts the lines), `.npy` and JSON (`{"points": [[x, y, z], ...]}`). Files of 51 or 68 points are taken as iBUG's and the seven picked out.
+    Read are MeshLab's picked points (`.pp`), text (`.txt` and Stirling's `.lnd`: three numbers a line, or four of which
+    the first counts the lines), `.npy` and JSON (`{"points": [[x, y, z], ...]}`). Files of 51 or 68 points are taken as
+    iBUG's and the seven picked out.
 
     Raises
     ------

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cephalon import __version__
 from cephalon.core import InputError
 from cephalon.evaluate import hidden
 from cephalon.evaluate.judge import MEAN_HEAD, Outcome
@@ -38,6 +39,7 @@ class Study:
     methods : in the order of the tables, the mean head first if it takes part.
     metrical : for titles and published numbers.
     facts : what is known of images or subjects, see `layout.read_facts`.
+    baselines : which of the methods are there to compare with, and are judged by nobody.
     """
 
     def __init__(
@@ -47,7 +49,9 @@ class Study:
         *,
         metrical: bool = False,
         facts: Mapping[str, Mapping[str, str]] | None = None,
+        baselines: Sequence[str] = (MEAN_HEAD,),
     ) -> None:
+        self.baselines = [method for method in methods if method in baselines]
         self.protocol, self.methods, self.metrical = protocol, list(methods), metrical
         self.facts = facts or {}
         self.main = MAIN[protocol]
@@ -115,9 +119,9 @@ class Study:
         InputError
             If every item of every method failed; the first reason is named.
         """
-        good = [row for row in self.rows if row["status"] == "ok" and row["method"] != MEAN_HEAD]
+        good = [row for row in self.rows if row["status"] == "ok" and row["method"] not in self.baselines]
         if not good:
-            first = next((f for f in self.failures if f["method"] != MEAN_HEAD), None)
+            first = next((f for f in self.failures if f["method"] not in self.baselines), None)
             why = f"; the first: {first['name']}: {first['reason']}" if first else ""
             raise InputError(f"nothing could be judged, all {len(self.failures)} items failed{why}")
         methods = {method: self._method(method, seed) for method in self.methods}
@@ -126,7 +130,9 @@ class Study:
             "format_version": FORMAT_VERSION,
             "protocol": self.protocol,
             "metrical": self.metrical,
+            "cephalon": __version__,
             "main_figure": self.main,
+            "baselines": self.baselines,
             "methods": methods,
             "paired_tests": self._paired(seed),
             "failures": self.failures,
