@@ -146,10 +146,11 @@ class _Task:
         gradient: FloatArray = np.zeros(7)
         hessian: FloatArray = np.zeros((7, 7))
         closest = np.ascontiguousarray(move.apply(found.point))
-        corners = self.surface.moved_corners(move)
+        rotation = np.ascontiguousarray(move.rotation, dtype=np.float64)
         energy = equations_kernel(
-            self.x, closest, weights, found.slot, found.feature, corners, self.centre, True, gradient, hessian
-        )
+            self.x, closest, weights, found.slot, found.feature, self.surface.corners, rotation, self.centre, True,
+            gradient, hessian,
+        )  # fmt: skip
         u = self.unit
         return _Place(
             move, found, float(energy), u * gradient[-len(u) :], u[:, None] * hessian[-len(u) :, -len(u) :] * u

@@ -18,7 +18,7 @@ from cephalon.geometry import rasterise, vertex_normals
 FloatArray = npt.NDArray[np.float64]
 
 FACE = ("nose", "mouth", "eyes", "forehead", "cheeks", "chin")
-_PIXEL_MM = 0.25
+_PIXEL_MM, _HIDDEN_MM = 0.25, 1.0
 
 
 def normalised_mean_error(points: npt.ArrayLike, scan: npt.ArrayLike, *, size: str = "diagonal") -> float:
@@ -200,14 +200,21 @@ def bu3dfe(
     """Return the figures of protocol 4 for one prediction, its absolute depth errors (mm), and the alignment.
 
     Aligned over the whole scan (with scale unless metrical), from the landmarks where both have them, else from several
-    starts; depth along the scan's z.
+    starts; depth along the scan's z, at those of its vertices that are seen from there.
     """
     found = scan_to_mesh(prediction, scan, metrical=metrical, reach=np.inf)
     placed = found.alignment.scan_from_prediction.apply(prediction.vertices)
     points = scan.vertices[found.rows]
     difference = depth_difference(points, placed, prediction.faces)
+    if len(scan.faces):  # a depth map has one depth at each place: what the scan itself hides does not count
+        hidden = np.abs(depth_difference(points, scan.vertices, scan.faces)) > _HIDDEN_MM
+        points, difference = points[~hidden], difference[~hidden]
+        found = replace(found, rows=found.rows[~hidden], distance=found.distance[~hidden])
+        closest = found.alignment.closest[~hidden]
+    else:
+        closest = found.alignment.closest
     figures = depth_figures(difference)
     if len(scan.faces):
         normals = vertex_normals(scan.vertices, scan.faces)[found.rows]
-        figures["eq9_mean_mm"], figures["eq9_variance_mm2"] = projected_error(found.alignment.closest, points, normals)
+        figures["eq9_mean_mm"], figures["eq9_variance_mm2"] = projected_error(closest, points, normals)
     return figures, np.abs(difference[np.isfinite(difference)]), found

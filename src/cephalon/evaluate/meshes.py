@@ -210,7 +210,7 @@ def load_landmarks(path: str | Path) -> FloatArray:
 def _npy(data: bytes, path: Path) -> npt.NDArray:
     try:
         values = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, MemoryError) as error:
         raise InputError(f"{path}: not a readable .npy file of numbers ({error})") from error
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
         raise InputError(f"{path}: expected an array of numbers")

@@ -7,15 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from cephalon.core import CephalonError
-from cephalon.evaluate.faces3d import onto_scan
+from cephalon.evaluate.faces3d import bu3dfe, onto_scan
 from cephalon.evaluate.judge import MEAN_HEAD, Setting, compared
 from cephalon.evaluate.layout import Item, OwnReader, load_prediction, load_scan
 from cephalon.evaluate.maps import error_map
 from cephalon.evaluate.meshes import Shape
-from cephalon.evaluate.now import scan_to_mesh
 from cephalon.evaluate.page import Picture, page_html
 from cephalon.evaluate.results import Study, text_table
 from cephalon.files import OutputFolder, json_bytes
@@ -105,7 +102,7 @@ def _picture(prediction: Shape, scan: Shape, setting: Setting) -> tuple[bytes | 
         laid = onto_scan(prediction, scan)
         return error_map(laid.placed, laid.rows, laid.distance), float(laid.distance.mean())
     if setting.protocol == "bu3dfe":
-        found = scan_to_mesh(prediction, scan, metrical=setting.metrical, reach=np.inf)
+        _, _, found = bu3dfe(prediction, scan, metrical=setting.metrical)
     else:
         found = compared(prediction, scan, setting)
     return error_map(scan, found.rows, found.distance), found.mean_mm
