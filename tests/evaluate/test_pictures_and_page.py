@@ -101,7 +101,9 @@ def test_a_folder_where_all_predictions_are_missing_is_an_error(tmp_path, capsys
     (tmp_path / "truth").mkdir()
     n, _, mask = bump(16)
     np.savez(tmp_path / "truth/one.npz", normals=n, mask=mask)
-    assert run("normals", "--predictions", tmp_path / "mine", "--truth", tmp_path / "truth", "-o", tmp_path / "out") == 2
+    assert (
+        run("normals", "--predictions", tmp_path / "mine", "--truth", tmp_path / "truth", "-o", tmp_path / "out") == 2
+    )
     assert "the prediction is missing" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -145,7 +147,8 @@ def document(method="<script>alert(1)</script>"):
         "curve": {"mm": [0.0, 3.5, 7.0], "share": [0.0, 0.9, 1.0]}, "by": {}, "hidden": {"regions_mm": {"nose": 1.0}},
     }  # fmt: skip
     return {
-        "protocol": "now", "metrical": False, "cephalon": "0", "baselines": ["mean head"], "main_figure": "mean_mm", "methods": {"mean head": entry, method: entry},
+        "protocol": "now", "metrical": False, "cephalon": "0", "baselines": ["mean head"],
+        "main_figure": "mean_mm", "methods": {"mean head": entry, method: entry},
         "paired_tests": [], "failures": [{"method": method, "name": "x\u202ey", "reason": "a & b"}], "published": None,
         "notes": [], "settings": {"predictions": {"a": "/x"}},
     }  # fmt: skip

@@ -247,7 +247,7 @@ def method_folders(arguments: list[str], taken: Sequence[str] = ("mean head",)) 
 def _batch(options: argparse.Namespace, above: Above) -> int:
     from cephalon.evaluate import batch
     from cephalon.evaluate.faces3d import cut_to_face
-    from cephalon.evaluate.judge import MEAN_HEAD, Setting, jobs, judge
+    from cephalon.evaluate.judge import MEAN_HEAD, Setting, jobs, judge, prepare
     from cephalon.evaluate.layout import collect, load_prediction, read_facts
     from cephalon.evaluate.results import Study
     from cephalon.evaluate.write import check_writable, write_study
@@ -290,7 +290,8 @@ def _batch(options: argparse.Namespace, above: Above) -> int:
     start = shown = time.perf_counter()
     total = len(found.items)
     done = 0
-    for job, outcomes in batch.run(judge, jobs(found.items, setting, above.read_own), workers=options.workers):
+    todo = jobs(found.items, setting, above.read_own)
+    for job, outcomes in batch.run(judge, todo, workers=options.workers, prepare=prepare):
         for outcome in outcomes:
             study.add(outcome)
         done += len(job.items)

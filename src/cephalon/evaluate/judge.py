@@ -12,11 +12,12 @@ import numpy.typing as npt
 
 from cephalon.core import CephalonError, InputError
 from cephalon.evaluate import correspondence, faces3d, hidden
+from cephalon.evaluate.alignment import refine
 from cephalon.evaluate.layout import Item, OwnReader, load_prediction, load_scan
 from cephalon.evaluate.meshes import Shape
 from cephalon.evaluate.now import NOW_REACH, STIRLING_REACH, ScanToMesh, scale_error_percent, scan_to_mesh
 from cephalon.evaluate.surface import Surface
-from cephalon.geometry import face_normals
+from cephalon.geometry import Similarity, face_normals
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -89,6 +90,16 @@ class Outcome:
     true: FloatArray | None = None
     notes: tuple[str, ...] = ()
     start: str = ""
+
+
+def prepare() -> None:
+    """Load what every item needs: the compiled search and equations, SciPy's tree of points."""
+    import scipy.spatial
+
+    del scipy
+    square = np.array([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
+    still = Similarity(scale=1.0, rotation=np.eye(3), translation=np.zeros(3))
+    refine(Surface(square, [[0, 1, 2], [0, 2, 3]]), square + 0.1, still, with_scale=False, max_iterations=1)
 
 
 def jobs(items: Sequence[Item], setting: Setting, own: OwnReader | None = None) -> list[Job]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cephalon.core import InputError
 from cephalon.evaluate import batch, hidden
 from cephalon.evaluate.correspondence import vertex_to_vertex
-from cephalon.evaluate.judge import MEAN_HEAD, Outcome
+from cephalon.evaluate.judge import MEAN_HEAD, Outcome, prepare
 from cephalon.evaluate.meshes import Shape
 from cephalon.evaluate.now import scan_to_mesh
 from cephalon.evaluate.results import Study
@@ -213,7 +213,7 @@ def bench(options: argparse.Namespace, *, say: Callable[[str], None], out: Calla
     )
     alike = _Alike(noises)
     start = shown = time.perf_counter()
-    for done, (_, outcomes) in enumerate(batch.run(judge_person, tasks, workers=options.workers), 1):
+    for done, (_, outcomes) in enumerate(batch.run(judge_person, tasks, workers=options.workers, prepare=prepare), 1):
         for outcome in outcomes:
             study.add(outcome)
             alike.add(outcome)
