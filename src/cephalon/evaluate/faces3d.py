@@ -88,7 +88,7 @@ def onto_scan(prediction: Shape, scan: Shape) -> OnScan:
     InputError
         If landmarks do not fit, or the prediction ends elsewhere.
     """
-    rows = np.unique(prediction.faces)
+    rows = np.unique(prediction.faces).astype(np.intp)
     points = prediction.vertices[rows]
     dots = np.repeat(np.arange(len(scan.vertices), dtype=np.int32)[:, None], 3, axis=1)
     surface = Surface(scan.vertices, scan.faces if len(scan.faces) else dots)

@@ -43,7 +43,7 @@ def example(options: argparse.Namespace, *, say: Callable[[str], None], out: Cal
             person = draw_person(model, options.seed, number)
             scan = _scan(model, person, np.random.default_rng([options.seed, number, 2]))
             written.write(f"scans/{subject}/scan.obj", _obj(scan, "# units: mm\n"))
-            written.write(f"landmarks/{subject}/scan.pp", _picked(scan.landmarks))
+            written.write(f"landmarks/{subject}/scan.pp", _picked(_seven(scan)))
             for challenge, shot in IMAGES:
                 name = f"{subject}/{challenge}/photo"
                 images.append(f"{name}.jpg")
@@ -51,7 +51,7 @@ def example(options: argparse.Namespace, *, say: Callable[[str], None], out: Cal
                 for method, others in METHODS.items():
                     found = _predicted(model, person, (shot, *others))
                     written.write(f"{method}/{name}.obj", _obj(found))
-                    written.write(f"{method}/{name}.txt", _rows(found.landmarks, "").encode("ascii"))
+                    written.write(f"{method}/{name}.txt", _rows(_seven(found), "").encode("ascii"))
             if number % 10 == 9:
                 say(f"{number + 1} of {options.people} people")
         written.write("facts.csv", ("\n".join(facts) + "\n").encode("ascii"))
@@ -73,7 +73,7 @@ def _scan(model: HeadModel, person: Person, rng: np.random.Generator) -> Shape:
         scale=1.0, rotation=rotation_from_rotvec(rng.normal(0, 0.2, 3)), translation=rng.normal(0, 40.0, 3)
     )
     noisy = vertices + rng.normal(0, 0.1, vertices.shape)
-    return Shape(vertices=move.apply(noisy), faces=faces, landmarks=move.apply(exact.landmarks))
+    return Shape(vertices=move.apply(noisy), faces=faces, landmarks=move.apply(_seven(exact)))
 
 
 def _quartered(vertices: Float, faces: NDArray[np.int32]) -> tuple[Float, NDArray[np.int32]]:
@@ -91,7 +91,13 @@ def _predicted(model: HeadModel, person: Person, shots: tuple[int, ...]) -> Shap
     """Return what Cephalon's fit makes of the landmarks of some shots, in metres."""
     posterior = fit([observe(person, shot, NOISE_PERCENT) for shot in shots], model, OPTIONS, CUES)
     found = head_shape(model, model.vertices(model.code(identity=posterior.identity)))
-    return replace(found, vertices=0.001 * found.vertices, landmarks=0.001 * found.landmarks)
+    return replace(found, vertices=0.001 * found.vertices, landmarks=0.001 * _seven(found))
+
+
+def _seven(shape: Shape) -> Float:
+    if shape.landmarks is None:
+        raise InputError("the head model has no point set now7")
+    return shape.landmarks
 
 
 def _rows(values: Float, first: str) -> str:
