@@ -285,7 +285,7 @@ def _batch(options: argparse.Namespace, above: Above) -> int:
     )
     names = ([MEAN_HEAD] if baseline is not None else []) + list(methods)
     facts = read_facts(options.facts) if options.facts else None
-    study = Study(options.protocol, names, metrical=setting.metrical, facts=facts)
+    study = Study(options.protocol, names, metrical=setting.metrical, facts=facts, quoted=not setting.landmarks_only)
     study.notes += found.notes
     start = shown = time.perf_counter()
     total = len(found.items)

@@ -146,7 +146,8 @@ def _main_table(document: Mapping[str, Any]) -> str:
     )
     return (
         '<section id="table"><h2>Results</h2>'
-        f'<p class="note">{text(PROTOCOLS[document["protocol"]].table)} {small}</p><div class="scroll"><table>'
+        f'<p class="note">{text(PROTOCOLS[document["protocol"]].table)} {small}</p>'
+        f'<div class="scroll{" dense" if len(columns) > 8 else ""}"><table>'
         f"<thead><tr><th>method</th>{head}<th>items</th><th>failed</th></tr></thead><tbody>{''.join(rows)}</tbody>{quoted}</table></div></section>"
     )
 

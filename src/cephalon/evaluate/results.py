@@ -40,6 +40,7 @@ class Study:
     metrical : for titles and published numbers.
     facts : what is known of images or subjects, see `layout.read_facts`.
     baselines : which of the methods are there to compare with, and are judged by nobody.
+    quoted : published numbers were measured in this way, and are put beside.
     """
 
     def __init__(
@@ -50,7 +51,9 @@ class Study:
         metrical: bool = False,
         facts: Mapping[str, Mapping[str, str]] | None = None,
         baselines: Sequence[str] = (MEAN_HEAD,),
+        quoted: bool = True,
     ) -> None:
+        self.quoted = quoted
         self.baselines = [method for method in methods if method in baselines]
         self.protocol, self.methods, self.metrical = protocol, list(methods), metrical
         self.facts = facts or {}
@@ -136,7 +139,7 @@ class Study:
             "methods": methods,
             "paired_tests": self._paired(seed),
             "failures": self.failures,
-            "published": published(self.protocol, self.metrical),
+            "published": published(self.protocol, self.metrical) if self.quoted else None,
             "notes": self.notes,
             **(extra or {}),
         }
