@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from cephalon.cli import main
+from cephalon.core import InputError
 from cephalon.evaluate.maps import colours, head_frame
 from cephalon.evaluate.page import page_html
+from cephalon.evaluate.pictures import read_arrays
 from cephalon.files.png import write_png
 from tests.evaluate.shapes import face
 from tests.evaluate.test_protocols import bump
@@ -48,9 +50,10 @@ def test_integration_command(tmp_path):
     np.savez(tmp_path / "maps/two.npz", normals=n)
     assert run("integration", "--maps", tmp_path / "maps", "--lambdas", "0,0.1", "-o", tmp_path / "out") == 0
     found = record(tmp_path)
-    assert {"Frankot-Chellappa", "DCT Poisson", "least squares, unweighted", "least squares, λ = 0.1"} == set(
-        found["methods"]
-    )
+    ways = ["flat", "Frankot-Chellappa", "DCT Poisson", "least squares, unweighted", "least squares, λ = 0.1"]
+    assert list(found["methods"]) == ways
+    assert all(found["methods"][way]["failed"] == 1 for way in ways)  # the broken file counts in every row
+    assert found["methods"]["flat"]["means"]["sigma_px"] > 1
     assert "missing: magnitude" in found["failures"][0]["reason"]
     assert found["methods"]["least squares, unweighted"]["means"]["sigma_px"] < 0.1
 
@@ -69,6 +72,8 @@ def test_texture_command(tmp_path):
     )
     found = record(tmp_path)["methods"]
     assert list(found) == ["mean skin", "mirrored", "mirrored + smooth fill", "mine"]
+    assert found["mine"]["means"]["mse_other_side"] == 0
+    assert found["mean skin"]["means"]["mse_other_side"] > 0.001
     assert found["mine"]["means"]["mse_unseen"] == 0
     assert found["mirrored"]["means"]["mse_unseen"] > 0.01
     assert found["mirrored"]["means"]["mse_seen"] == 0
@@ -82,7 +87,34 @@ def test_tracking_command(tmp_path):
     assert (
         run("tracking", "--predictions", tmp_path / "mine", "--truth", tmp_path / "truth", "-o", tmp_path / "out") == 0
     )
-    assert record(tmp_path)["methods"]["mine"]["means"]["depth_rmse_mm"] == pytest.approx(4)
+    found = record(tmp_path)
+    assert found["methods"]["mine"]["means"]["depth_rmse_mm"] == pytest.approx(4)
+    assert found["methods"]["flat"]["means"]["depth_rmse_mm"] == 0  # the truth is a plane
+    assert list(found["methods"]) == ["flat", "mine"]
+    np.savez(tmp_path / "mine/clip.npz", neutral=np.stack([shape] * 3))
+    run("tracking", "--predictions", tmp_path / "mine", "--truth", tmp_path / "truth", "-o", tmp_path / "out")
+    assert any("mine has no depth in clip" in note for note in record(tmp_path)["notes"])
+
+
+def test_a_folder_where_all_predictions_are_missing_is_an_error(tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "truth").mkdir()
+    n, _, mask = bump(16)
+    np.savez(tmp_path / "truth/one.npz", normals=n, mask=mask)
+    assert (
+        run("normals", "--predictions", tmp_path / "mine", "--truth", tmp_path / "truth", "-o", tmp_path / "out") == 2
+    )
+    assert "the prediction is missing" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_arrays_that_are_none(tmp_path):
+    (tmp_path / "words.npz").write_text("no")
+    np.savez(tmp_path / "text.npz", depth=np.array(["a", "b"]))
+    np.savez(tmp_path / "objects.npz", depth=np.array([{}, 1], dtype=object))
+    for name, reason in (("words", "not a readable"), ("text", "no array of numbers"), ("objects", "not a readable")):
+        with pytest.raises(InputError, match=reason):
+            read_arrays(tmp_path / f"{name}.npz", ("depth",))
 
 
 @pytest.mark.parametrize("protocol", ["normals", "texture", "tracking"])
@@ -115,7 +147,8 @@ def document(method="<script>alert(1)</script>"):
         "curve": {"mm": [0.0, 3.5, 7.0], "share": [0.0, 0.9, 1.0]}, "by": {}, "hidden": {"regions_mm": {"nose": 1.0}},
     }  # fmt: skip
     return {
-        "protocol": "now", "metrical": False, "main_figure": "mean_mm", "methods": {"mean head": entry, method: entry},
+        "protocol": "now", "metrical": False, "cephalon": "0", "baselines": ["mean head"],
+        "main_figure": "mean_mm", "methods": {"mean head": entry, method: entry},
         "paired_tests": [], "failures": [{"method": method, "name": "x\u202ey", "reason": "a & b"}], "published": None,
         "notes": [], "settings": {"predictions": {"a": "/x"}},
     }  # fmt: skip

@@ -1,14 +1,18 @@
 """The protocols' figures on inputs whose answer is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cephalon.core import InputError
 from cephalon.evaluate import faces3d, hidden, integration, normals, texture, tracking
 from cephalon.evaluate.correspondence import nonrigid_register, region_errors, vertex_to_vertex
+from cephalon.evaluate.meshes import Shape
 from cephalon.evaluate.now import scan_to_mesh
 from cephalon.evaluate.summary import Pool, SubjectPools, mean_interval, paired_test, pooled
 from cephalon.evaluate.surface import Surface
+from cephalon.geometry import Mesh
 from tests.evaluate.shapes import face, motion, moved, sphere
 
 # -- summaries --------------------------------------------------------------------------------------------------------
@@ -144,7 +148,35 @@ def test_normalised_mean_error():
     with pytest.raises(InputError, match="diagonal or area"):
         faces3d.normalised_mean_error(points, scan, size="volume")
     scan = face(seed=1)
-    assert faces3d.florence(moved(scan, motion([0.1, 0, 0], [5, 5, 5])), scan)["nme"] < 1e-6
+    figures, laid = faces3d.florence(moved(scan, motion([0.1, 0, 0], [5, 5, 5])), scan)
+    assert figures["nme"] < 1e-6
+    assert laid.start == "landmarks"
+
+
+def test_florence_lays_a_face_on_a_whole_head():
+    """A face cut from a head, turned and moved, without landmarks: the rest of the head must not pull at it."""
+    ball, faces = sphere(90.0, 40, 60)
+    bump = np.exp(-((ball[:, :2] - [10.0, -5.0]) ** 2).sum(1) / 300.0) * (ball[:, 2] > 0)
+    ear = np.exp(-((ball - [-88.0, 0.0, 0.0]) ** 2).sum(1) / 200.0)
+    head = ball * np.array([0.8, 1.1, 1.0]) + np.outer(25 * bump, [0, 0, 1.0]) + np.outer(12 * ear, [-1.0, 0, 0])
+    chosen = faces[(head[faces][..., 2] > 25).all(1)]
+    used, inverse = np.unique(chosen, return_inverse=True)
+    part = Shape(vertices=head[used], faces=inverse.reshape(-1, 3).astype(np.int32))
+    away = moved(part, motion([0.1, -0.2, 0.1], [15, -10, 30]))
+    figures, laid = faces3d.florence(away, Shape(vertices=head, faces=faces))
+    assert figures["nme"] < 1e-5
+    assert laid.start != "landmarks"
+
+
+def test_the_face_of_a_labelled_head():
+    whole = face(20, 22)
+    labels = np.where(whole.vertices[:, 1] > 0, 0, 1).astype(np.int32)
+    part = faces3d.cut_to_face(replace(whole, labels=labels, label_names=("skull", "nose")))
+    assert 0 < len(part.vertices) < len(whole.vertices)
+    assert part.vertices[:, 1].max() <= 0
+    assert set(part.labels) == {1}
+    with pytest.raises(InputError, match="no regions"):
+        faces3d.cut_to_face(whole)
 
 
 def test_depth_of_a_raised_and_tilted_plane():
@@ -172,7 +204,7 @@ def test_equation_nine():
 
 def test_bu3dfe_of_an_equal_face_is_nothing():
     scan = face(seed=3)
-    figures, errors = faces3d.bu3dfe(moved(scan, motion([0.05, 0, 0], [3, 2, 1])), scan, metrical=True)
+    figures, errors, _ = faces3d.bu3dfe(moved(scan, motion([0.05, 0, 0], [3, 2, 1])), scan, metrical=True)
     assert figures["mean_mm"] < 1e-5
     assert figures["eq9_variance_mm2"] < 1e-9
     assert len(errors) > 1000
@@ -313,6 +345,58 @@ def test_texture_figures_and_baselines():
     assert np.allclose(texture.baselines(flat, seen)["mirrored + smooth fill"], 0.4)
     with pytest.raises(InputError, match="seen"):
         texture.baselines(flat, seen & False)
+
+
+def unwrapped_face() -> Mesh:
+    """The face of formulas with its grid as texture coordinates: u from the person's right to the left."""
+    columns, rows = 30, 35
+    shape = face(columns, rows)
+    uv = np.stack(np.meshgrid(np.linspace(0, 1, columns), np.linspace(0, 1, rows)), -1).reshape(-1, 2)
+    polygons = np.column_stack([shape.faces, np.full(len(shape.faces), -1, np.int32)])
+    return Mesh(vertices=shape.vertices, polygons=polygons, uv=uv, polygons_uv=polygons)
+
+
+def test_the_other_side_is_the_one_that_the_photo_did_not_see():
+    mesh, rng = unwrapped_face(), np.random.default_rng(3)
+    truth = rng.uniform(0.2, 0.8, (60, 60, 3))
+    seen = np.zeros((60, 60), dtype=bool)
+    seen[:, 35:] = True  # high u: the person's left
+    assert 15 < texture.seen_yaw_deg(seen, mesh) < 45
+    assert -45 < texture.seen_yaw_deg(seen[:, ::-1], mesh) < -15
+    wrong_there, wrong_here = truth.copy(), truth.copy()
+    wrong_there[:, :8] += 0.2
+    wrong_here[:, -8:] += 0.2
+    there, here = (texture.other_side_figures(t, truth, seen, mesh) for t in (wrong_there, wrong_here))
+    assert there["other_side_yaw_deg"] == -45
+    assert there["mse_other_side"] > 0.005  # some 13 % of the width, seen broadside
+    assert here["mse_other_side"] < 0.2 * there["mse_other_side"]  # turned away
+    assert texture.other_side_figures(truth, truth, seen, mesh)["ssim_other_side"] == pytest.approx(1)
+    shifted = texture.other_side_figures(truth + 0.1, truth, seen, mesh)
+    assert shifted["mse_other_side"] == pytest.approx(0.01)
+    assert shifted["psnr_db_other_side"] == pytest.approx(20)
+    with pytest.raises(InputError, match="no texture coordinates"):
+        texture.other_side(truth, truth, seen, Mesh(vertices=mesh.vertices, polygons=mesh.polygons))
+    with pytest.raises(InputError, match="seen"):
+        texture.seen_yaw_deg(seen & False, mesh)
+
+
+def test_the_other_side_shows_the_texture_where_it_belongs():
+    """Texels painted with their own place: the picture has to show for each pixel the place on the head that it sees."""
+    mesh = unwrapped_face()
+    v, u = np.mgrid[0:100, 0:100]
+    paint = np.dstack([(u + 0.5) / 100, 1 - (v + 0.5) / 100, np.zeros((100, 100))])
+    seen = np.ones((100, 100), dtype=bool)
+    seen[:, :50] = False
+    found = texture.other_side(paint, paint, seen, mesh, size=200)
+    turn = np.radians(found.yaw_deg)
+    shown = mesh.vertices @ np.array([[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]])
+    low, high = shown.min(0), shown.max(0)
+    scale = 0.96 * 200 / (high - low)[:2].max()
+    row, column = np.argwhere(found.mask)[::997].T
+    places = np.column_stack([column + 0.5 - 100, 100 - row - 0.5]) / scale + 0.5 * (low + high)[:2]
+    for place, colour in zip(places, found.truth[row, column], strict=True):
+        near = np.argsort(np.linalg.norm(shown[:, :2] - place, axis=1))[:12]
+        assert np.abs(mesh.uv[near] - colour[:2]).max(axis=1).min() < 0.06
 
 
 def test_ssim_is_scikit_images():

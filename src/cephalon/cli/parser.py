@@ -137,7 +137,9 @@ def build_parser() -> argparse.ArgumentParser:
 
     assets = commands.add_parser("assets", help="files that Cephalon uses: list them, or fetch an optional one")
     assets.add_argument("action", choices=["list", "get"])
-    assets.add_argument("name", nargs="?", help="for example mediapipe")
+    assets.add_argument(
+        "name", nargs="?", help="mediapipe (landmarks) or makehuman (skins and hair of synthetic people)"
+    )
     assets.set_defaults(run=jobs.assets)
 
     licenses = commands.add_parser("licenses", help="licences of the code, the model, the weights and the data")
@@ -163,11 +165,19 @@ def _output(parser: argparse.ArgumentParser, default: str) -> None:
 
 def _evaluate(commands: Any) -> None:
     from cephalon.evaluate.command import Above, add_parser
-    from cephalon.evaluation import mean_head, read_own
+    from cephalon.evaluation import mean_head, read_own, uv_head
 
     def bench(options: argparse.Namespace) -> int:
         from cephalon.evaluation.bench import bench
 
         return bench(options, say=say, out=out)
 
-    add_parser(commands, Above(mean_head=mean_head, read_own=read_own, bench=bench, say=say, out=out))
+    def example(options: argparse.Namespace) -> int:
+        from cephalon.evaluation.example import example
+
+        return example(options, say=say, out=out)
+
+    above = Above(
+        mean_head=mean_head, uv_head=uv_head, read_own=read_own, bench=bench, example=example, say=say, out=out
+    )
+    add_parser(commands, above)

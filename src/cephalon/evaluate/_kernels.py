@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cephalon.geometry.jit import kernel
+from cephalon.geometry.jit import arguments, kernel
 
 Array = Any
 
@@ -17,25 +17,7 @@ PLAIN, GATHER, FOLLOW = 0, 1, 2
 
 
 def _search_signature(types: Any) -> Any:
-    def readonly(dtype: Any, ndim: int) -> Any:
-        return types.Array(dtype, ndim, "C", readonly=True)
-
-    return types.void(
-        readonly(types.float64, 2),
-        readonly(types.float64, 2),
-        readonly(types.float64, 2),
-        types.int64,
-        readonly(types.int32, 1),
-        types.Array(types.int32, 1, "C"),
-        types.Array(types.float64, 2, "C"),
-        types.Array(types.float64, 1, "C"),
-        types.Array(types.int8, 1, "C"),
-        types.int64,
-        types.float64,
-        types.Array(types.float64, 2, "C"),
-        types.Array(types.int32, 2, "C"),
-        types.Array(types.int32, 1, "C"),
-    )
+    return types.void(*arguments(types, "f8:2 f8:2 f8:2 i8 i4:1 i4:1w f8:2w f8:1w i1:1w i8 f8 f8:2w i4:2w i4:1w"))
 
 
 @kernel(_search_signature, label="closest-point search", seconds=4)
@@ -201,21 +183,7 @@ def search_kernel(
 
 
 def _equations_signature(types: Any) -> Any:
-    def readonly(dtype: Any, ndim: int) -> Any:
-        return types.Array(dtype, ndim, "C", readonly=True)
-
-    return types.float64(
-        readonly(types.float64, 2),
-        readonly(types.float64, 2),
-        readonly(types.float64, 1),
-        readonly(types.int32, 1),
-        readonly(types.int8, 1),
-        readonly(types.float64, 2),
-        readonly(types.float64, 1),
-        types.boolean,
-        types.Array(types.float64, 1, "C"),
-        types.Array(types.float64, 2, "C"),
-    )
+    return types.float64(*arguments(types, "f8:2 f8:2 f8:1 i4:1 i1:1 f8:2 f8:2 f8:1 b1 f8:1w f8:2w"))
 
 
 @kernel(_equations_signature, label="alignment equations", seconds=2)
@@ -226,6 +194,7 @@ def equations_kernel(
     slots: Array,
     features: Array,
     corners: Array,
+    rotation: Array,
     centre: Array,
     curved: bool,
     gradient: Array,
@@ -233,7 +202,8 @@ def equations_kernel(
 ) -> float:
     """Sum energy, gradient (7,) and Hessian (7, 7) of 1/2 sum w d^2 over (log scale, rotation, translation) of the mesh.
 
-    Everything is in the frame of the mesh's present position; `centre` is the fixed point of scale and rotation.
+    Points are in the frame of the mesh's present position, `corners` in the mesh's own, from which `rotation` leads to the
+    present one; `centre` is the fixed point of scale and rotation.
     d is the distance to the closest point c of a point x, r = x - c. As the closest point slides along its triangle,
     the second derivative of d^2 / 2 by x is N: n n^T inside a triangle (normal n), I - e e^T on an edge (direction e),
     I at a corner. With `curved` the second-order terms of the motion itself are added, so that the whole is Newton's
@@ -242,6 +212,7 @@ def equations_kernel(
     energy = 0.0
     jacobian = np.zeros((3, 7), dtype=np.float64)
     normal = np.zeros(3, dtype=np.float64)
+    own = np.zeros(3, dtype=np.float64)
     along = np.zeros(7, dtype=np.float64)
     r = np.zeros(3, dtype=np.float64)
     for i in range(points.shape[0]):
@@ -276,14 +247,16 @@ def equations_kernel(
                     corners[slot, 7] - corners[slot, 1],
                     corners[slot, 8] - corners[slot, 2],
                 )
-                normal[0], normal[1], normal[2] = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
+                own[0], own[1], own[2] = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
             else:  # the edge opposite to corner feature - 1
                 a, b = 3 * (feature % 3), 3 * ((feature + 1) % 3)
                 for axis in range(3):
-                    normal[axis] = corners[slot, b + axis] - corners[slot, a + axis]
-            length = math.sqrt(normal[0] * normal[0] + normal[1] * normal[1] + normal[2] * normal[2])
+                    own[axis] = corners[slot, b + axis] - corners[slot, a + axis]
+            length = math.sqrt(own[0] * own[0] + own[1] * own[1] + own[2] * own[2])
             if length > 0.0:
-                normal[0], normal[1], normal[2] = normal[0] / length, normal[1] / length, normal[2] / length
+                own[0], own[1], own[2] = own[0] / length, own[1] / length, own[2] / length
+            for axis in range(3):
+                normal[axis] = rotation[axis, 0] * own[0] + rotation[axis, 1] * own[1] + rotation[axis, 2] * own[2]
             sign = 1.0 if feature == 0 else -1.0
             for k in range(7):
                 along[k] = normal[0] * jacobian[0, k] + normal[1] * jacobian[1, k] + normal[2] * jacobian[2, k]

@@ -146,10 +146,11 @@ class _Task:
         gradient: FloatArray = np.zeros(7)
         hessian: FloatArray = np.zeros((7, 7))
         closest = np.ascontiguousarray(move.apply(found.point))
-        corners = self.surface.moved_corners(move)
+        rotation = np.ascontiguousarray(move.rotation, dtype=np.float64)
         energy = equations_kernel(
-            self.x, closest, weights, found.slot, found.feature, corners, self.centre, True, gradient, hessian
-        )
+            self.x, closest, weights, found.slot, found.feature, self.surface.corners, rotation, self.centre, True,
+            gradient, hessian,
+        )  # fmt: skip
         u = self.unit
         return _Place(
             move, found, float(energy), u * gradient[-len(u) :], u[:, None] * hessian[-len(u) :, -len(u) :] * u
@@ -167,8 +168,9 @@ def _minimise(
 ) -> tuple[_Place, int, bool]:
     """Return the minimum, the passes it took and whether it settled.
 
-    `bend` (per point) is what `_bend` found; it serves while steps are long. Once they are short no gradient jumps
-    lie within them and Newton's own Hessian is exact.
+    `bend` (per point) is what `_bend` found; it serves while steps are long, and learns from the gradients at both ends of
+    each step (symmetric rank one: the Hessian's lack is what explains their difference). Once steps are short no gradient
+    jumps lie within them and Newton's own Hessian is exact.
     """
     place = task.look(move, None)
     extra = np.zeros_like(place.hessian) if bend is None else bend * len(task.x)
@@ -182,6 +184,10 @@ def _minimise(
             return place, count, True
         trial = task.look(task.moved(place.move, step), place.found.slot)
         count += 1
+        lack = trial.gradient - place.gradient - (place.hessian + extra) @ step
+        along = float(lack @ step)
+        if abs(along) > 1e-8 * float(np.linalg.norm(lack) * np.linalg.norm(step)):
+            extra = extra + np.outer(lack, lack) / along
         if trial.energy <= place.energy * (1 + 1e-13):
             place, damping = trial, damping / 10 if damping > 1e-6 else 0.0
         elif size < 100 * settled:  # rounding and jumps decide: this is the minimum to what can be told

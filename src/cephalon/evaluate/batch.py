@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, TypeVar
 
 from cephalon.core import InputError
@@ -17,12 +19,23 @@ _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA
 
 
 def run(
-    function: Callable[[Task], Result], tasks: Iterable[Task], *, workers: int = 1
+    function: Callable[[Task], Result],
+    tasks: Iterable[Task],
+    *,
+    workers: int = 1,
+    prepare: Callable[[], object] | None = None,
 ) -> Iterator[tuple[Task, Result]]:
     """Yield (task, result) in the order of `tasks`.
 
     With several workers, `function` and tasks have to be picklable; each process keeps to one thread. At most three
     tasks a worker are held at a time, so memory does not grow with their number.
+
+    Parameters
+    ----------
+    function, tasks : what is run on what.
+    workers : processes; with 1 it all happens in this one.
+    prepare : loads what `function` will need. Called here once where workers are forks of this process and have it for
+        nothing; elsewhere they start afresh, a second or two each, and `prepare` is not called.
 
     Raises
     ------
@@ -45,7 +58,10 @@ def run(
     following = 0
     source = enumerate(tasks)
     try:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        method = "fork" if _may_fork() else "spawn"
+        if method == "fork" and prepare is not None:
+            prepare()
+        with ProcessPoolExecutor(workers, mp_context=get_context(method)) as pool:
             try:
                 while True:
                     while len(pending) + len(done) < 3 * workers and (entry := next(source, None)) is not None:
@@ -72,3 +88,13 @@ def run(
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+def _may_fork() -> bool:
+    """Tell whether this process can be forked safely: on Linux, while it has no other thread that might hold a lock."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        return len(list(Path("/proc/self/task").iterdir())) == 1
+    except OSError:
+        return False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Mapping, Sequence
+
+from cephalon.evaluate.words import REGION_ORDER
+from cephalon.files.html import text
 
 COLOURS = ("#8a8f94", "#0d7f77", "#c4692b", "#5b62b5", "#a83a62", "#8a7f1d", "#3d7ab8")
 
@@ -12,7 +14,7 @@ Line = tuple[str, int, Sequence[float], Sequence[float]]
 
 _WIDTH, _HEIGHT = 640, 400
 _MOST_BARS = 5
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 18, 16, 52
+_LEFT, _RIGHT, _TOP, _BOTTOM = 76, 18, 16, 52
 
 
 def ticks(low: float, high: float, count: int = 7) -> list[float]:
@@ -34,9 +36,7 @@ def curves(lines: Sequence[Line], *, x_label: str, y_label: str, top: float | No
         px = _LEFT + (_WIDTH - _LEFT - _RIGHT) * min(x / end, 1.0)
         return px, _HEIGHT - _BOTTOM - (_HEIGHT - _TOP - _BOTTOM) * y
 
-    parts = [
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{html.escape(y_label)} below {html.escape(x_label)}">'
-    ]
+    parts = [f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{text(y_label)} below {text(x_label)}">']
     for share in (0.0, 0.2, 0.4, 0.6, 0.8, 1.0):
         x, y = at(0, share)
         parts.append(
@@ -48,7 +48,11 @@ def curves(lines: Sequence[Line], *, x_label: str, y_label: str, top: float | No
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{y:.1f}"/>')
         parts.append(f'<text x="{x:.1f}" y="{y + 18:.1f}" text-anchor="middle">{value:.6g}</text>')
     parts.append(
-        f'<text class="title" x="{(_WIDTH + _LEFT) / 2:.0f}" y="{_HEIGHT - 10}" text-anchor="middle">{html.escape(x_label)}</text>'
+        f'<text class="title" x="{(_WIDTH + _LEFT) / 2:.0f}" y="{_HEIGHT - 10}" text-anchor="middle">{text(x_label)}</text>'
+    )
+    parts.append(
+        f'<text class="title" transform="translate(13 {(_HEIGHT - _BOTTOM + _TOP) / 2:.0f}) rotate(-90)" text-anchor="middle">'
+        f"{text(y_label)}</text>"
     )
     for name, colour, xs, ys in lines:
         points = [at(x, y) for x, y in zip(xs, ys, strict=True) if x <= end]
@@ -61,7 +65,7 @@ def curves(lines: Sequence[Line], *, x_label: str, y_label: str, top: float | No
         y = _HEIGHT - _BOTTOM - 18 - 20 * (len(lines) - 1 - row)
         x = _WIDTH - _RIGHT - 14
         shown = name if len(name) < 34 else name[:32] + "…"
-        parts.append(f'<text x="{x - 30}" y="{y + 4}" text-anchor="end">{html.escape(shown)}</text>')
+        parts.append(f'<text x="{x - 30}" y="{y + 4}" text-anchor="end">{text(shown)}</text>')
         dashed = " dashed" if name == "mean head" else ""
         parts.append(
             f'<path class="curve{dashed}" stroke="{COLOURS[colour % len(COLOURS)]}" d="M{x - 24} {y}L{x} {y}"/>'
@@ -71,7 +75,8 @@ def curves(lines: Sequence[Line], *, x_label: str, y_label: str, top: float | No
 
 def regions_chart(values: Mapping[str, Mapping[str, float]]) -> str:
     """Return a bar chart of mean errors (mm) by region, a bar a method; nothing if there are none, or more than five methods."""
-    names = list(dict.fromkeys(region for entry in values.values() for region in entry))
+    have = {region for entry in values.values() for region in entry}
+    names = [name for name in REGION_ORDER if name in have] + sorted(have - set(REGION_ORDER))
     methods = [(index, method) for index, method in enumerate(values) if values[method]]
     if not names or not methods or len(methods) > _MOST_BARS:
         return ""
@@ -84,7 +89,7 @@ def regions_chart(values: Mapping[str, Mapping[str, float]]) -> str:
     for row, region in enumerate(names):
         y = 30 + row * block
         parts.append(
-            f'<text x="{left - 10}" y="{y + block / 2 - gap / 2 + 4:.1f}" text-anchor="end">{html.escape(region)}</text>'
+            f'<text x="{left - 10}" y="{y + block / 2 - gap / 2 + 4:.1f}" text-anchor="end">{text(region)}</text>'
         )
         for place, (index, method) in enumerate(methods):
             value = values[method].get(region)

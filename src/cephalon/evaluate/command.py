@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from cephalon.core import InputError
 
 if TYPE_CHECKING:
     from cephalon.evaluate.meshes import Shape
+    from cephalon.geometry import Mesh
 
 Say = Callable[[str], None]
 
@@ -24,14 +25,18 @@ class Above:
     Attributes
     ----------
     mean_head : returns Cephalon's mean head with landmarks and regions.
+    uv_head : returns Cephalon's mean head as a mesh with texture coordinates, mm, head axes.
     read_own : reads a folder that Cephalon wrote; a function that a worker process can import.
     bench : runs the open synthetic benchmark with the parsed arguments.
+    example : writes a small folder to try the kit on, with the parsed arguments.
     say, out : write a line to stderr, to stdout.
     """
 
     mean_head: Callable[[], Shape]
+    uv_head: Callable[[], Mesh]
     read_own: Callable[[Path], Shape]
     bench: Callable[[argparse.Namespace], int]
+    example: Callable[[argparse.Namespace], int]
     say: Say
     out: Say
 
@@ -48,7 +53,7 @@ def add_parser(commands: Any, above: Above) -> None:
     mesh.add_argument("scan", type=Path, metavar="SCAN")
     _sizes(mesh)
     mesh.add_argument(
-        "--landmarks-prediction", type=Path, metavar="FILE", help="7 points in NoW's order: .npy .txt .pp .json"
+        "--landmarks-prediction", type=Path, metavar="FILE", help="7 points in NoW's order: .npy .txt .pp .lnd .json"
     )
     mesh.add_argument("--landmarks-scan", type=Path, metavar="FILE")
     mesh.add_argument("--quirks", action="store_true", help="the official NoW code's two habits (see the docs)")
@@ -103,6 +108,11 @@ def add_parser(commands: Any, above: Above) -> None:
     )
     _output(bench, "bench-out")
     bench.set_defaults(run=above.bench)
+    example = kinds.add_parser("example", help="write a small folder in NoW's layout, made from sampled heads, to try")
+    example.add_argument("--people", type=int, default=6, metavar="N", help="default 6")
+    example.add_argument("--seed", type=int, default=7, metavar="N")
+    _output(example, "example")
+    example.set_defaults(run=above.example)
 
 
 def _folders(parser: argparse.ArgumentParser) -> None:
@@ -111,7 +121,7 @@ def _folders(parser: argparse.ArgumentParser) -> None:
         help="one folder for each method; two or more are compared side by side",
     )  # fmt: skip
     parser.add_argument("--scans", required=True, metavar="DIR")
-    parser.add_argument("--landmarks", metavar="DIR", help="of the scans: .pp, .txt, .npy or .json")
+    parser.add_argument("--landmarks", metavar="DIR", help="of the scans: .pp, .txt, .npy, .lnd or .json")
     parser.add_argument("--list", metavar="FILE", help="image list: what has to be there, one a line")
     parser.add_argument(
         "--facts", metavar="CSV", help="what is known of images or subjects: name, yaw_deg, photos, age, sex, skin_tone"
@@ -200,7 +210,7 @@ def _mesh(options: argparse.Namespace, above: Above) -> int:
     if options.map is not None:
         from cephalon.evaluate.maps import error_map
 
-        picture = error_map(scan, found)
+        picture = error_map(scan, found.rows, found.distance)
         if picture is None:
             raise InputError(f"{options.scan} has no faces: there is nothing to draw")
         write_bytes(options.map, picture)
@@ -221,14 +231,14 @@ def _mesh(options: argparse.Namespace, above: Above) -> int:
 # -- folders ----------------------------------------------------------------------------------------------------------
 
 
-def method_folders(arguments: list[str]) -> dict[str, str]:
-    """Return name -> folder of `[NAME=]DIR` arguments; the folder's own name where none is given."""
+def method_folders(arguments: list[str], taken: Sequence[str] = ("mean head",)) -> dict[str, str]:
+    """Return name -> folder of `[NAME=]DIR` arguments; the folder's own name where none is given, none that is `taken`."""
     methods: dict[str, str] = {}
     for argument in arguments:
         name, equals, folder = argument.partition("=")
         if not equals:
             name, folder = Path(argument).resolve().name or "predictions", argument
-        if not name or name in methods or name == "mean head":
+        if not name or name in methods or name in taken:
             raise InputError(f"--predictions: every method needs a name of its own, got {argument!r}; write NAME=DIR")
         methods[name] = folder
     return methods
@@ -236,7 +246,8 @@ def method_folders(arguments: list[str]) -> dict[str, str]:
 
 def _batch(options: argparse.Namespace, above: Above) -> int:
     from cephalon.evaluate import batch
-    from cephalon.evaluate.judge import MEAN_HEAD, Setting, jobs, judge
+    from cephalon.evaluate.faces3d import cut_to_face
+    from cephalon.evaluate.judge import MEAN_HEAD, Setting, jobs, judge, prepare
     from cephalon.evaluate.layout import collect, load_prediction, read_facts
     from cephalon.evaluate.results import Study
     from cephalon.evaluate.write import check_writable, write_study
@@ -247,15 +258,21 @@ def _batch(options: argparse.Namespace, above: Above) -> int:
     if options.protocol in ("now", "stirling") and options.landmarks is None:
         raise InputError(f"{options.protocol}: give the scans' landmarks with --landmarks DIR")
     baseline = None
-    if not options.no_baseline and options.protocol != "florence":
+    if options.protocol == "regions" and (options.no_baseline or options.baseline is not None):
+        raise InputError(
+            "regions: the regions are those of Cephalon's mean head; leave --baseline and --no-baseline away"
+        )
+    if options.baseline is not None:
+        other = load_prediction(options.baseline, unit=None, own=above.read_own)
+        if options.protocol in ("now", "stirling") and other.landmarks is None:
+            raise InputError(
+                f"--baseline {options.baseline}: no landmarks lie beside it (.npy, .txt, .pp, .lnd or .json)"
+            )
+        baseline = replace(other, labels=None, label_names=())
+    elif not options.no_baseline:
         baseline = above.mean_head()
-        if options.baseline is not None:
-            other = load_prediction(options.baseline, unit=options.unit, own=above.read_own)
-            baseline = replace(other, labels=None, label_names=())
-    if options.protocol == "florence":
-        found_note = "no mean head: its whole head would be divided by another size than a face"
-    else:
-        found_note = ""
+        if options.protocol == "florence":  # a head's size would be another divisor than a face's
+            baseline = cut_to_face(baseline)
     setting = Setting(
         protocol=options.protocol,
         metrical=options.metrical or options.protocol == "florence",
@@ -268,12 +285,13 @@ def _batch(options: argparse.Namespace, above: Above) -> int:
     )
     names = ([MEAN_HEAD] if baseline is not None else []) + list(methods)
     facts = read_facts(options.facts) if options.facts else None
-    study = Study(options.protocol, names, metrical=setting.metrical, facts=facts)
-    study.notes += [note for note in (*found.notes, found_note) if note]
+    study = Study(options.protocol, names, metrical=setting.metrical, facts=facts, quoted=not setting.landmarks_only)
+    study.notes += found.notes
     start = shown = time.perf_counter()
     total = len(found.items)
     done = 0
-    for job, outcomes in batch.run(judge, jobs(found.items, setting, above.read_own), workers=options.workers):
+    todo = jobs(found.items, setting, above.read_own)
+    for job, outcomes in batch.run(judge, todo, workers=options.workers, prepare=prepare):
         for outcome in outcomes:
             study.add(outcome)
         done += len(job.items)

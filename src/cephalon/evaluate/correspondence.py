@@ -16,8 +16,8 @@ from cephalon.geometry import edges, procrustes
 
 FloatArray = npt.NDArray[np.float64]
 
-# Joined to the regions of the protocol; what is not named here keeps its own name.
-REGIONS = ("nose", "mouth", "eyes", "forehead", "cheeks", "chin", "ears", "skull", "neck")
+# Those of the protocol; a neck is bent and clothed and tells no head from another.
+REGIONS = ("nose", "mouth", "eyes", "forehead", "cheeks", "chin", "ears", "skull")
 _FEWEST = 60
 _STIFFNESS = (50.0, 20.0, 8.0, 3.0, 1.0, 0.4)
 
@@ -113,9 +113,7 @@ def region_errors(
     if not len(scan.faces):
         raise InputError("the regions protocol needs a scan with faces")
     mesh = Surface(prediction.vertices, prediction.faces)
-    inside = np.zeros(len(scan.vertices), dtype=bool)
-    inside[found.rows] = True
-    target = Surface(*submesh(scan.vertices, scan.faces, inside))
+    target = Surface(scan.vertices, scan.faces)  # all of it: at the border of a crop there is nothing to correspond to
     errors: dict[str, float] = {}
     for number, name in enumerate(names):
         points = scan.vertices[found.rows[labels == number]]

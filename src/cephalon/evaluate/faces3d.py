@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import numpy.typing as npt
 
 from cephalon.core import InputError, as_array
+from cephalon.evaluate.alignment import refine
 from cephalon.evaluate.meshes import Shape
-from cephalon.evaluate.now import scan_to_mesh
+from cephalon.evaluate.now import ScanToMesh, check_aligned, landmark_start, scan_to_mesh
+from cephalon.evaluate.search import search
+from cephalon.evaluate.surface import Surface
 from cephalon.geometry import rasterise, vertex_normals
 
 FloatArray = npt.NDArray[np.float64]
 
-_PIXEL_MM = 0.25
+FACE = ("nose", "mouth", "eyes", "forehead", "cheeks", "chin")
+_PIXEL_MM, _HIDDEN_MM = 0.25, 1.0
 
 
 def normalised_mean_error(points: npt.ArrayLike, scan: npt.ArrayLike, *, size: str = "diagonal") -> float:
@@ -37,17 +43,84 @@ def normalised_mean_error(points: npt.ArrayLike, scan: npt.ArrayLike, *, size: s
     return float(KDTree(q).query(p)[0].mean()) / d
 
 
-def florence(prediction: Shape, scan: Shape, *, size: str = "diagonal") -> dict[str, float]:
-    """Return the figures of protocol 3 for one prediction: rigid alignment, then `normalised_mean_error`.
+def florence(prediction: Shape, scan: Shape, *, size: str = "diagonal") -> tuple[dict[str, float], OnScan]:
+    """Return the figures of protocol 3 for one prediction, and how it lies on the scan.
 
-    Rigid ICP, from the landmarks where both have them, else from several starts (`search.search`). The whole prediction
-    counts, so that a head is to be cut to its face first.
+    The prediction's vertices are laid on the scan's surface by rigid ICP (`onto_scan`), then `normalised_mean_error`. The
+    whole prediction counts, so that a head is to be cut to its face first.
     """
-    found = scan_to_mesh(prediction, scan, metrical=True)
-    move = found.alignment.scan_from_prediction
-    used = np.unique(prediction.faces)
-    nme = normalised_mean_error(move.apply(prediction.vertices[used]), scan.vertices, size=size)
-    return {"nme": nme, "scan_to_mesh_mm": found.mean_mm, "vertices": float(len(used))}
+    found = onto_scan(prediction, scan)
+    points = found.placed.vertices[found.rows]
+    figures = {
+        "nme": normalised_mean_error(points, scan.vertices, size=size),
+        "mesh_to_scan_mm": float(found.distance.mean()),
+        "vertices": float(len(points)),
+    }
+    return figures, found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class OnScan:
+    """A prediction laid on a scan by its own vertices.
+
+    Attributes
+    ----------
+    placed : the prediction, moved.
+    rows : (k,) its vertices that count, those of its faces.
+    distance : (k,) mm of each to the scan's surface.
+    start : which start of the alignment won.
+    """
+
+    placed: Shape
+    rows: npt.NDArray[np.intp]
+    distance: FloatArray
+    start: str
+
+
+def onto_scan(prediction: Shape, scan: Shape) -> OnScan:
+    """Lay a prediction on a scan by rigid ICP over its own vertices: a face may be a part of a scanned head.
+
+    Minimises the distances of the prediction's vertices to the scan's surface (to its points if it has no faces), from the
+    landmarks where both have them, else from several starts (`search.search`).
+
+    Raises
+    ------
+    InputError
+        If landmarks do not fit, or the prediction ends elsewhere.
+    """
+    rows = np.unique(prediction.faces).astype(np.intp)
+    points = prediction.vertices[rows]
+    dots = np.repeat(np.arange(len(scan.vertices), dtype=np.int32)[:, None], 3, axis=1)
+    surface = Surface(scan.vertices, scan.faces if len(scan.faces) else dots)
+    if prediction.landmarks is not None and scan.landmarks is not None:
+        start, _ = landmark_start(prediction.landmarks, scan.landmarks, metrical=True)
+        found = refine(surface, points, start.inverse(), with_scale=False, label="landmarks")
+    else:
+        found = search(surface, points, with_scale=False)
+    check_aligned(found)
+    move = found.scan_from_prediction.inverse()
+    landmarks = None if prediction.landmarks is None else move.apply(prediction.landmarks)
+    placed = replace(prediction, vertices=move.apply(prediction.vertices), landmarks=landmarks)
+    return OnScan(placed=placed, rows=rows, distance=found.distance, start=found.start)
+
+
+def cut_to_face(shape: Shape) -> Shape:
+    """Return what of a shape with labelled regions is face: from the forehead to the chin, cheek to cheek.
+
+    Raises
+    ------
+    InputError
+        If it has no such regions.
+    """
+    if shape.labels is None:
+        raise InputError("the mean head has no regions, so its face cannot be cut out")
+    keep = np.isin(shape.labels, [i for i, name in enumerate(shape.label_names) if name in FACE])
+    used, faces = np.unique(shape.faces[keep[shape.faces].all(axis=1)], return_inverse=True)
+    if not len(used):
+        raise InputError("the mean head has no face among its regions")
+    return replace(
+        shape, vertices=shape.vertices[used], faces=faces.reshape(-1, 3).astype(np.int32), labels=shape.labels[used]
+    )
 
 
 def depth_difference(scan: npt.ArrayLike, vertices: npt.ArrayLike, faces: npt.ArrayLike) -> FloatArray:
@@ -121,17 +194,27 @@ def projected_error(closest: npt.ArrayLike, scan: npt.ArrayLike, normals: npt.Ar
     return float(e.mean()), float(e.var())
 
 
-def bu3dfe(prediction: Shape, scan: Shape, *, metrical: bool = False) -> tuple[dict[str, float], FloatArray]:
-    """Return the figures of protocol 4 for one prediction, and its absolute depth errors (mm).
+def bu3dfe(
+    prediction: Shape, scan: Shape, *, metrical: bool = False
+) -> tuple[dict[str, float], FloatArray, ScanToMesh]:
+    """Return the figures of protocol 4 for one prediction, its absolute depth errors (mm), and the alignment.
 
-    Alignment as `florence` (with scale unless metrical), over the whole scan; depth along the scan's z.
+    Aligned over the whole scan (with scale unless metrical), from the landmarks where both have them, else from several
+    starts; depth along the scan's z, at those of its vertices that are seen from there.
     """
-    found = scan_to_mesh(prediction, scan, metrical=metrical)
+    found = scan_to_mesh(prediction, scan, metrical=metrical, reach=np.inf)
     placed = found.alignment.scan_from_prediction.apply(prediction.vertices)
     points = scan.vertices[found.rows]
     difference = depth_difference(points, placed, prediction.faces)
+    if len(scan.faces):  # a depth map has one depth at each place: what the scan itself hides does not count
+        hidden = np.abs(depth_difference(points, scan.vertices, scan.faces)) > _HIDDEN_MM
+        points, difference = points[~hidden], difference[~hidden]
+        found = replace(found, rows=found.rows[~hidden], distance=found.distance[~hidden])
+        closest = found.alignment.closest[~hidden]
+    else:
+        closest = found.alignment.closest
     figures = depth_figures(difference)
     if len(scan.faces):
         normals = vertex_normals(scan.vertices, scan.faces)[found.rows]
-        figures["eq9_mean_mm"], figures["eq9_variance_mm2"] = projected_error(found.alignment.closest, points, normals)
-    return figures, np.abs(difference[np.isfinite(difference)])
+        figures["eq9_mean_mm"], figures["eq9_variance_mm2"] = projected_error(closest, points, normals)
+    return figures, np.abs(difference[np.isfinite(difference)]), found

@@ -96,6 +96,12 @@ def dct_poisson(p: FloatArray, q: FloatArray) -> FloatArray:
     return np.asarray(idctn(spectrum, norm="ortho"))
 
 
+def way_names(lambdas: tuple[float, ...]) -> tuple[str, ...]:
+    """Return the names of the ways of integration, in their order."""
+    squares = ("least squares, unweighted" if x == 0 else f"least squares, λ = {x:g}" for x in lambdas)
+    return ("Frankot-Chellappa", "DCT Poisson", *squares)
+
+
 def integrate_all(
     normals: npt.ArrayLike, magnitude: npt.ArrayLike, mask: npt.ArrayLike, lambdas: tuple[float, ...] = LAMBDAS
 ) -> dict[str, FloatArray]:
@@ -104,11 +110,10 @@ def integrate_all(
     size = np.asarray(magnitude, dtype=np.float64)
     if size.shape != p.shape:
         raise InputError(f"magnitude: expected shape {p.shape}, got {size.shape}")
-    ways = {"Frankot-Chellappa": frankot_chellappa(p, q), "DCT Poisson": dct_poisson(p, q)}
+    depths = [frankot_chellappa(p, q), dct_poisson(p, q)]
     for value in lambdas:
-        name = "least squares, unweighted" if value == 0 else f"least squares, λ = {value:g}"
-        ways[name] = weighted_least_squares(p, q, mask, 1.0 / (1.0 + value * np.maximum(size, 0.0)))
-    return ways
+        depths.append(weighted_least_squares(p, q, mask, 1.0 / (1.0 + value * np.maximum(size, 0.0))))
+    return dict(zip(way_names(lambdas), depths, strict=True))
 
 
 def depth_figures(

@@ -12,11 +12,12 @@ import numpy.typing as npt
 
 from cephalon.core import CephalonError, InputError
 from cephalon.evaluate import correspondence, faces3d, hidden
+from cephalon.evaluate.alignment import refine
 from cephalon.evaluate.layout import Item, OwnReader, load_prediction, load_scan
 from cephalon.evaluate.meshes import Shape
-from cephalon.evaluate.now import ScanToMesh, scale_error_percent, scan_to_mesh
+from cephalon.evaluate.now import NOW_REACH, STIRLING_REACH, ScanToMesh, scale_error_percent, scan_to_mesh
 from cephalon.evaluate.surface import Surface
-from cephalon.geometry import face_normals
+from cephalon.geometry import Similarity, face_normals
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -24,7 +25,6 @@ MEAN_HEAD = "mean head"
 PROTOCOLS = ("now", "stirling", "florence", "bu3dfe", "regions")
 _FIELD_POINTS, _FIELD_REACH_MM, _ASIDE_MM = 600, 20.0, 3.0
 _TOGETHER = 8
-_FACE = ("nose", "mouth", "eyes", "forehead", "cheeks", "chin")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class Setting:
     unit : of the predictions; None: declared by the file or told from its size.
     scan_unit : of the scans; None: declared by the file, else mm.
     quirks : two habits of the official NoW code, see `now.landmark_start`.
-    landmarks_only : Stirling's original protocol, no refinement.
+    landmarks_only : Stirling's original protocol, no refinement, a smaller crop.
     size : Florence's normaliser, "diagonal" or "area".
     baseline : the mean head with landmarks and regions; None for none.
     """
@@ -75,6 +75,7 @@ class Outcome:
     regions : region -> (mean mm, count).
     predicted, true : (k,) mm deviations from the mean head at fixed places, for protocol 9; None if not to be had.
     notes : remarks, for example on a unit that was told from the size.
+    start : which start of the alignment won.
     """
 
     method: str
@@ -88,6 +89,17 @@ class Outcome:
     predicted: FloatArray | None = None
     true: FloatArray | None = None
     notes: tuple[str, ...] = ()
+    start: str = ""
+
+
+def prepare() -> None:
+    """Load what every item needs: the compiled search and equations, SciPy's tree of points."""
+    import scipy.spatial
+
+    del scipy
+    square = np.array([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]])
+    still = Similarity(scale=1.0, rotation=np.eye(3), translation=np.zeros(3))
+    refine(Surface(square, [[0, 1, 2], [0, 2, 3]]), square + 0.1, still, with_scale=False, max_iterations=1)
 
 
 def jobs(items: Sequence[Item], setting: Setting, own: OwnReader | None = None) -> list[Job]:
@@ -115,9 +127,9 @@ def judge(job: Job) -> list[Outcome]:
         scan = load_scan(first.scan, first.scan_landmarks, unit=setting.scan_unit)
         if setting.protocol in ("now", "stirling") and scan.landmarks is None:
             raise InputError(f"scan {first.scan}: there are no landmarks for it")
-    except CephalonError as error:
+    except Exception as error:
         return [
-            _outcome(item, method, reason=str(error))
+            _outcome(item, method, reason=why(error))
             for item in job.items
             for method in ([MEAN_HEAD] if setting.baseline is not None else []) + list(item.predictions)
         ]
@@ -132,8 +144,8 @@ def judge(job: Job) -> list[Outcome]:
         for method, path in item.predictions.items():
             try:
                 prediction = _prediction(item, method, path, job)
-            except CephalonError as error:
-                outcomes.append(_outcome(item, method, reason=str(error)))
+            except Exception as error:
+                outcomes.append(_outcome(item, method, reason=why(error)))
                 continue
             fields, _ = _guarded(prediction, scan, setting, frame, is_mean=False)
             if prediction.unit_from == "told from its size":
@@ -160,10 +172,15 @@ def _guarded(
 ) -> tuple[dict[str, Any], _Frame | None]:
     try:
         return _one(prediction, scan, setting, frame, is_mean=is_mean)
-    except CephalonError as error:
-        return {"reason": str(error)}, frame
-    except (MemoryError, ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
-        return {"reason": f"could not be judged ({type(error).__name__}: {error})"}, frame
+    except Exception as error:
+        return {"reason": why(error)}, frame
+
+
+def why(error: Exception) -> str:
+    """Return the reason to list for an item that failed: a long run goes on whatever one file does to it."""
+    if isinstance(error, CephalonError):
+        return str(error)
+    return f"could not be judged ({type(error).__name__}: {error})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,21 +199,22 @@ def _one(
     prediction: Shape, scan: Shape, setting: Setting, frame: _Frame | None, *, is_mean: bool
 ) -> tuple[dict[str, Any], _Frame | None]:
     if setting.protocol == "florence":
-        return {"figures": faces3d.florence(prediction, scan, size=setting.size)}, frame
+        figures, laid = faces3d.florence(prediction, scan, size=setting.size)
+        return {"figures": figures, "start": laid.start}, frame
     if setting.protocol == "bu3dfe":
-        figures, distance = faces3d.bu3dfe(prediction, scan, metrical=setting.metrical)
-        return {"figures": figures, "distance": distance}, frame
+        figures, distance, found = faces3d.bu3dfe(prediction, scan, metrical=setting.metrical)
+        return {"figures": figures, "distance": distance, "start": found.alignment.start}, frame
     surface = Surface(prediction.vertices, prediction.faces)
-    found = scan_to_mesh(
-        prediction, scan, metrical=setting.metrical, quirks=setting.quirks, surface=surface,
-        refined=not setting.landmarks_only,
-    )  # fmt: skip
+    found = compared(prediction, scan, setting, surface)
     figures = now_figures(found)
+    if np.array_equal(prediction.faces, scan.faces):  # one topology: the same rows are the same places
+        moved = found.alignment.scan_from_prediction.apply(prediction.vertices[found.rows])
+        figures["vertex_mm"] = float(np.linalg.norm(moved - scan.vertices[found.rows], axis=1).mean())
     if setting.metrical:
         figures["scale_error_percent"] = scale_error_percent(prediction, scan, found, surface)
     if is_mean:
         frame = _frame(prediction, scan, found)
-    fields: dict[str, Any] = {"figures": figures, "distance": found.distance}
+    fields: dict[str, Any] = {"figures": figures, "distance": found.distance, "start": found.alignment.start}
     if frame is not None:
         figures["identity_ratio"] = hidden.identity_ratio(found.mean_mm, frame.mean_mm) if frame.mean_mm > 0 else np.nan
         if frame.labels is not None:
@@ -218,12 +236,21 @@ def _one(
     return fields, frame
 
 
+def compared(prediction: Shape, scan: Shape, setting: Setting, surface: Surface | None = None) -> ScanToMesh:
+    """Return the comparison that a setting asks for (`now.scan_to_mesh`)."""
+    return scan_to_mesh(
+        prediction, scan, metrical=setting.metrical, quirks=setting.quirks, surface=surface,
+        refined=not setting.landmarks_only, reach=STIRLING_REACH if setting.landmarks_only else NOW_REACH,
+    )  # fmt: skip
+
+
 def now_figures(found: ScanToMesh) -> dict[str, float]:
     """Return the figures of a comparison as plain numbers."""
     figures = {
         "median_mm": found.median_mm,
         "mean_mm": found.mean_mm,
         "std_mm": found.std_mm,
+        "rmse_mm": found.rmse_mm,
         "vertices": float(len(found.distance)),
         "scale": found.alignment.scan_from_prediction.scale,
         "passes": float(found.alignment.iterations),
@@ -241,7 +268,7 @@ def _frame(mean: Shape, scan: Shape, found: ScanToMesh) -> _Frame:
     if mean.labels is not None:
         of_faces = mean.labels[mean.faces].max(axis=1)
         labels = of_faces[found.alignment.face]
-        inner = [i for i, name in enumerate(mean.label_names) if name in _FACE]
+        inner = [i for i, name in enumerate(mean.label_names) if name in faces3d.FACE]
         chosen = np.flatnonzero(np.isin(of_faces, inner))
     chosen = chosen[:: max(len(chosen) // _FIELD_POINTS, 1)]
     placed = move.apply(mean.vertices)

@@ -93,10 +93,17 @@ def collect(
     landmark_root = None if landmarks is None else folder_of(landmarks, "landmarks:")
     notes: list[str] = []
     found = {name: _predictions(root) for name, root in roots.items()}
+    predicted: set[str] = set().union(*found.values())
     if listing is not None:
-        names = _names(Path(listing))
+        names, remark = _as_predicted(_names(Path(listing)), predicted)
+        notes += remark
+        if predicted and not predicted & set(names):
+            raise InputError(
+                f"{listing}: none of its {len(names)} images (the first is {names[0]}) was predicted (the first prediction is "
+                f"{min(predicted)})"
+            )
     else:
-        names = sorted(set().union(*found.values()))
+        names = sorted(predicted)
         notes.append("no image list was given: images that every method misses are not counted as failures")
     if not names:
         where = ", ".join(str(root) for root in roots.values())
@@ -122,7 +129,7 @@ def collect(
             f"no scan in {scan_root} belongs to any prediction (the first is {items[0].name}): expected for example "
             f"{items[0].subject}.obj or {items[0].subject}/scan.obj there"
         )
-    strangers = sorted(set().union(*found.values()) - set(names))
+    strangers = sorted(predicted - set(names))
     if strangers:
         notes.append(
             f"{len(strangers)} predictions are not in the image list and were left out (first: {strangers[0]})"
@@ -149,11 +156,22 @@ def _stem(name: str) -> str:
 
 
 def _names(path: Path) -> list[str]:
-    text = read_bytes(path, max_bytes=_MAX_LIST_BYTES, what="image list").decode("utf-8", errors="replace")
+    data = read_bytes(path, max_bytes=_MAX_LIST_BYTES, what="image list")
+    if b"\0" in data:
+        raise InputError(f"{path}: expected a text file with an image a line, such as subject/challenge/image.jpg")
+    text = data.decode("utf-8-sig", errors="replace")
     names = [_stem(line.strip().replace("\\", "/").strip("/")) for line in text.splitlines() if line.strip()]
     if not names:
         raise InputError(f"{path}: the image list is empty")
     return list(dict.fromkeys(names))
+
+
+def _as_predicted(names: list[str], predicted: set[str]) -> tuple[list[str], list[str]]:
+    """Return listed names without the folders that stand before subject/challenge/image, where only so they are met."""
+    short = list(dict.fromkeys("/".join(name.split("/")[-3:]) for name in names))
+    if not predicted & set(names) and predicted & set(short):
+        return short, ["of the paths in the image list the last three parts count, as in the official code"]
+    return names, []
 
 
 def _by_name(root: Path, suffixes: Sequence[str]) -> dict[str, list[Path]]:

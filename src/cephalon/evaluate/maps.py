@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 from cephalon.evaluate.correspondence import submesh
 from cephalon.evaluate.meshes import Shape
-from cephalon.evaluate.now import ScanToMesh
 from cephalon.files import png_bytes
 from cephalon.geometry import interpolate, rasterise, rotation_from_rotvec, vertex_normals
 
@@ -43,53 +42,62 @@ def head_frame(landmarks: npt.ArrayLike | None) -> FloatArray:
     return np.stack([x, up, np.cross(x, up)])
 
 
-def error_map(scan: Shape, found: ScanToMesh, *, size: int = 300, top_mm: float = TOP_MM) -> bytes | None:
-    """Return a PNG of the scan coloured by distance, from the person's right, front and left; None without faces.
+def error_map(
+    shape: Shape, rows: npt.NDArray[np.integer], distance: npt.ArrayLike, *, size: int = 320, top_mm: float = TOP_MM
+) -> bytes | None:
+    """Return a PNG of a mesh coloured by distance, from the person's right, front and left; None without faces.
 
-    Vertices that did not count are left out. Background transparent; orthographic, one scale for all three.
+    Parameters
+    ----------
+    shape : what was measured at, the scan in most protocols.
+    rows, distance : (k,) its vertices that count, and their errors, mm; the others are left out.
+    size : height, px. Background transparent; orthographic, one scale for all three.
     """
-    if not len(scan.faces):
+    if not len(shape.faces):
         return None
-    inside = np.zeros(len(scan.vertices), dtype=bool)
-    inside[found.rows] = True
-    value: FloatArray = np.zeros(len(scan.vertices))
-    value[found.rows] = found.distance
-    part, faces = submesh(scan.vertices, scan.faces, inside)
+    inside = np.zeros(len(shape.vertices), dtype=bool)
+    inside[rows] = True
+    value: FloatArray = np.zeros(len(shape.vertices))
+    value[rows] = distance
+    part, faces = submesh(shape.vertices, shape.faces, inside)
     if not len(faces):
         return None
-    kept = np.unique(scan.faces[inside[scan.faces].all(axis=1)])
+    kept = np.unique(shape.faces[inside[shape.faces].all(axis=1)])
     paint = colours(value[kept], top_mm)
-    turned = (part - 0.5 * (part.min(axis=0) + part.max(axis=0))) @ head_frame(scan.landmarks).T
+    turned = (part - 0.5 * (part.min(axis=0) + part.max(axis=0))) @ head_frame(shape.landmarks).T
     normals = vertex_normals(turned, faces)
-    fitting = 0.47 * size / float(np.quantile(np.abs(turned[:, :2]), 0.999) or 1.0)
+    turns = [rotation_from_rotvec(np.array([0.0, np.radians(-side), 0.0])) for side in SIDES_DEG]
+    across = np.quantile(np.abs(np.stack([turned @ turn.T for turn in turns])[..., 0]), 0.999)
+    half = np.array([max(float(across), 1e-9), max(float(np.quantile(np.abs(turned[:, 1]), 0.999)), 1e-9)])
+    fitting = 0.485 * size / float(half.max())
+    width = 2 * int(np.ceil(fitting * half[0] + 0.015 * size))
     views = []
-    for side in SIDES_DEG:
-        turn = rotation_from_rotvec(np.array([0.0, np.radians(-side), 0.0]))
+    for turn in turns:
         seen, n = turned @ turn.T, normals @ turn.T
         pixel = np.column_stack(
-            [0.5 * size + fitting * seen[:, 0], 0.5 * size - fitting * seen[:, 1], 2000.0 - seen[:, 2]]
+            [0.5 * width + fitting * seen[:, 0], 0.5 * size - fitting * seen[:, 1], 2000.0 - seen[:, 2]]
         )
-        views.append(_shaded(pixel, faces, n, paint, size))
+        views.append(_shaded(pixel, faces, n, paint, (size, width)))
     return png_bytes(np.concatenate(views, axis=1), level=6)
 
 
 def _shaded(
-    pixel: FloatArray, faces: npt.NDArray, normals: FloatArray, paint: FloatArray, size: int
+    pixel: FloatArray, faces: npt.NDArray, normals: FloatArray, paint: FloatArray, size: tuple[int, int]
 ) -> npt.NDArray[np.uint8]:
-    """Return an (s, s, 4) view, drawn at twice the size and averaged."""
-    fine = 2
+    """Return an (h, w, 4) view of (height, width), drawn at twice the size and averaged."""
+    fine, (height, width) = 2, size
     doubled = pixel * np.array([fine, fine, 1.0])
-    raster = rasterise(doubled, faces, fine * size, fine * size)
+    raster = rasterise(doubled, faces, fine * width, fine * height)
     colour = interpolate(raster, faces, np.concatenate([paint, normals], axis=1))
     n = colour[..., 3:]
     n = n / np.maximum(np.linalg.norm(n, axis=-1, keepdims=True), 1e-9)
     light = np.array([-0.3, 0.45, 0.84])
     shade = 0.62 + 0.38 * np.clip(np.abs(n @ (light / np.linalg.norm(light))), 0.0, 1.0)
-    rgba = np.zeros((fine * size, fine * size, 4))
+    rgba = np.zeros((fine * height, fine * width, 4))
     rgba[..., :3] = colour[..., :3] * shade[..., None]
     rgba[..., 3] = 255.0
     rgba[~raster.covered] = 0.0
-    blocks = rgba.reshape(size, fine, size, fine, 4).sum(axis=(1, 3))
+    blocks = rgba.reshape(height, fine, width, fine, 4).sum(axis=(1, 3))
     alpha = blocks[..., 3:] / (255.0 * fine * fine)
     out = np.concatenate([blocks[..., :3] / np.maximum(alpha * fine * fine, 1e-9), 255.0 * alpha], axis=-1)
     return np.clip(np.rint(out), 0, 255).astype(np.uint8)

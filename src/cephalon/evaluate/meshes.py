@@ -21,8 +21,10 @@ IntArray = npt.NDArray[np.int32]
 
 # Across the longest diagonal of its box, mm: a cropped child's face and a bust with shoulders lie well within.
 SMALLEST_MM, LARGEST_MM = 70.0, 1500.0
+# Where the unit is told from the size the limits are a factor of ten apart, so that no size fits two units.
+_TOLD_MM = (100.0, 1000.0)
 MESH_SUFFIXES = (".obj", ".ply", ".glb")
-LANDMARK_SUFFIXES = (".npy", ".txt", ".pp", ".json")
+LANDMARK_SUFFIXES = (".npy", ".txt", ".pp", ".lnd", ".json")
 _MAX_LANDMARK_BYTES = 4 * 2**20
 
 # The seven points of the NoW challenge in its order, and where they stand among iBUG's 68.
@@ -110,7 +112,7 @@ def load_shape(
 def _unit(where: str, size: float, unit: str | None, declared: str | None, assumed: str | None) -> tuple[str, str]:
     if unit is not None and unit not in ("mm", "cm", "m"):
         raise InputError(f"unit: expected mm, cm or m, got {unit!r}")
-    fitting = [name for name in ("mm", "cm", "m") if SMALLEST_MM <= size * UNITS_MM[name] <= LARGEST_MM]
+    fitting = [name for name in ("mm", "cm", "m") if _TOLD_MM[0] <= size * UNITS_MM[name] < _TOLD_MM[1]]
     for name, origin in ((unit, "given"), (declared, "declared by the file"), (assumed, "assumed, as none is given")):
         if name is None:
             continue
@@ -173,8 +175,9 @@ def _quick_obj(data: bytes) -> Mesh | None:
 def load_landmarks(path: str | Path) -> FloatArray:
     """Read the seven landmarks of the NoW challenge, (7, 3) in the file's own unit, in the order `NOW7`.
 
-    Read are MeshLab's picked points (`.pp`), text (`.txt`, three numbers a line), `.npy` and JSON
-    (`{"points": [[x, y, z], ...]}`). Files of 51 or 68 points are taken as iBUG's and the seven picked out.
+    Read are MeshLab's picked points (`.pp`), text (`.txt` and Stirling's `.lnd`: three numbers a line, or four of which
+    the first counts the lines), `.npy` and JSON (`{"points": [[x, y, z], ...]}`). Files of 51 or 68 points are taken as
+    iBUG's and the seven picked out.
 
     Raises
     ------
@@ -193,7 +196,7 @@ def load_landmarks(path: str | Path) -> FloatArray:
             values = np.zeros(0)
     else:
         data = read_bytes(path, max_bytes=_MAX_LANDMARK_BYTES, what="landmark file")
-        values = {".npy": _npy, ".txt": _text, ".pp": _picked}[suffix](data, path)
+        values = {".npy": _npy, ".txt": _text, ".lnd": _text, ".pp": _picked}[suffix](data, path)
     if values.size not in (21, 153, 204) or values.ndim > 2:
         raise InputError(f"{path}: expected 7 landmarks of x, y, z (or iBUG's 51 or 68), got shape {values.shape}")
     values = values.reshape(-1, 3)
@@ -207,7 +210,7 @@ def load_landmarks(path: str | Path) -> FloatArray:
 def _npy(data: bytes, path: Path) -> npt.NDArray:
     try:
         values = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, MemoryError) as error:
         raise InputError(f"{path}: not a readable .npy file of numbers ({error})") from error
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
         raise InputError(f"{path}: expected an array of numbers")
@@ -217,9 +220,13 @@ def _npy(data: bytes, path: Path) -> npt.NDArray:
 def _text(data: bytes, path: Path) -> npt.NDArray:
     words = data.decode("utf-8", errors="replace").replace(",", " ").replace(";", " ").split()
     try:
-        return np.array([float(word) for word in words])
+        values = np.array([float(word) for word in words])
     except ValueError as error:
         raise InputError(f"{path}: expected three numbers a line and nothing else") from error
+    numbered = values.reshape(-1, 4) if values.size == 28 else np.zeros((0, 4))
+    if len(numbered) and np.array_equal(numbered[:, 0], np.arange(1, 8)):
+        return numbered[:, 1:]
+    return values
 
 
 _POINT = re.compile(r"<point\b[^>]*>")

@@ -19,6 +19,7 @@ FloatArray = npt.NDArray[np.float64]
 
 # Share of the outer eye distance (about 90 mm): landmarks that disagree by more after Procrustes belong to other places.
 _SUSPICIOUS, _IMPOSSIBLE = 0.06, 0.16
+NOW_REACH, STIRLING_REACH = 1.4, 1.2  # of the crop, see `crop_ball`
 _FAR_MM = 30.0  # a face whose median distance is larger did not come to lie on the scan
 
 
@@ -52,27 +53,34 @@ class ScanToMesh:
         return float(self.distance.mean())
 
     @property
+    def rmse_mm(self) -> float:
+        """Root mean square distance (the 3DRMSE of Feng et al. 2018)."""
+        return float(np.sqrt((self.distance**2).mean()))
+
+    @property
     def std_mm(self) -> float:
         """Standard deviation of the distances (of this population: divided by their number)."""
         return float(self.distance.std())
 
 
-def crop_ball(landmarks: npt.ArrayLike) -> tuple[FloatArray, float]:
+def crop_ball(landmarks: npt.ArrayLike, reach: float = NOW_REACH) -> tuple[FloatArray, float]:
     """Return centre (3,) and radius, mm, of the ball that NoW crops a scan to.
 
     With the landmarks p0 ... p6 in NoW's order and m = (p1 + p2) / 2 midway between the inner eye corners:
 
-        c = p4 + 0.3 (m - p4),    r = 1.4 (|p0 - p3| + |m - p4|) / 2
+        c = p4 + 0.3 (m - p4),    r = reach (|p0 - p3| + |m - p4|) / 2
+
+    The reach is 1.4 in NoW; 1.2 in the competition of Feng et al. (2018) on Stirling/ESRC.
     """
     p = as_array("landmarks", landmarks, (7, 3))
     middle = 0.5 * (p[1] + p[2])
     nose = middle - p[4]
-    return p[4] + 0.3 * nose, float(0.7 * (np.linalg.norm(p[0] - p[3]) + np.linalg.norm(nose)))
+    return p[4] + 0.3 * nose, float(0.5 * reach * (np.linalg.norm(p[0] - p[3]) + np.linalg.norm(nose)))
 
 
-def crop(points: npt.ArrayLike, landmarks: npt.ArrayLike) -> npt.NDArray[np.intp]:
+def crop(points: npt.ArrayLike, landmarks: npt.ArrayLike, reach: float = NOW_REACH) -> npt.NDArray[np.intp]:
     """Return the numbers of the points (n, 3) inside NoW's ball (its surface belongs to it)."""
-    centre, radius = crop_ball(landmarks)
+    centre, radius = crop_ball(landmarks, reach)
     return np.flatnonzero(((np.asarray(points, dtype=np.float64) - centre) ** 2).sum(axis=1) <= radius**2)
 
 
@@ -145,6 +153,7 @@ def scan_to_mesh(
     quirks: bool = False,
     surface: Surface | None = None,
     refined: bool = True,
+    reach: float = NOW_REACH,
 ) -> ScanToMesh:
     """Compare a prediction with a scan as the NoW challenge does (protocol 1).
 
@@ -162,6 +171,8 @@ def scan_to_mesh(
     metrical : keep the prediction's size.
     quirks : see `landmark_start`.
     surface : the prediction's, if it is at hand.
+    refined : see 3.
+    reach : of the crop, see `crop_ball`.
 
     Raises
     ------
@@ -171,7 +182,7 @@ def scan_to_mesh(
     surface = surface or Surface(prediction.vertices, prediction.faces)
     rms = None
     if prediction.landmarks is not None and scan.landmarks is not None:
-        rows = crop(scan.vertices, scan.landmarks)
+        rows = crop(scan.vertices, scan.landmarks, reach)
         if len(rows) < 100:
             raise InputError(
                 f"the crop around the scan's landmarks holds {len(rows)} vertices: are scan and landmarks in the same "
@@ -189,7 +200,7 @@ def scan_to_mesh(
         points = scan.vertices
         alignment = search(surface, points, with_scale=not metrical)
         initial = alignment.scan_from_prediction
-    _check_aligned(alignment, initial)
+    check_aligned(alignment, initial)
     return ScanToMesh(distance=alignment.distance, rows=rows, alignment=alignment, initial=initial, landmark_rms_mm=rms)
 
 
@@ -211,9 +222,16 @@ def _placed(surface: Surface, points: FloatArray, move: Similarity) -> Alignment
     )  # fmt: skip
 
 
-def _check_aligned(alignment: Alignment, initial: Similarity) -> None:
+def check_aligned(alignment: Alignment, initial: Similarity | None = None) -> None:
+    """Refuse an alignment that ended elsewhere: faces far apart, or a scale that ran away from `initial`.
+
+    Raises
+    ------
+    InputError
+        With the median distance in the message.
+    """
     median = float(np.median(alignment.distance))
-    growth = alignment.scan_from_prediction.scale / initial.scale
+    growth = 1.0 if initial is None else alignment.scan_from_prediction.scale / initial.scale
     if median > _FAR_MM or not 0.5 < growth < 2.0:
         raise InputError(
             f"the prediction cannot be laid on the scan: median distance {median:.1f} mm"

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from cephalon import __version__
 from cephalon.core import InputError
 from cephalon.evaluate import hidden
 from cephalon.evaluate.judge import MEAN_HEAD, Outcome
@@ -38,6 +39,8 @@ class Study:
     methods : in the order of the tables, the mean head first if it takes part.
     metrical : for titles and published numbers.
     facts : what is known of images or subjects, see `layout.read_facts`.
+    baselines : which of the methods are there to compare with, and are judged by nobody.
+    quoted : published numbers were measured in this way, and are put beside.
     """
 
     def __init__(
@@ -47,7 +50,11 @@ class Study:
         *,
         metrical: bool = False,
         facts: Mapping[str, Mapping[str, str]] | None = None,
+        baselines: Sequence[str] = (MEAN_HEAD,),
+        quoted: bool = True,
     ) -> None:
+        self.quoted = quoted
+        self.baselines = [method for method in methods if method in baselines]
         self.protocol, self.methods, self.metrical = protocol, list(methods), metrical
         self.facts = facts or {}
         self.main = MAIN[protocol]
@@ -71,7 +78,8 @@ class Study:
             self.failures.append({**row, "reason": outcome.reason})
             self.rows.append({**row, "status": "failed", "reason": outcome.reason})
             return
-        self.rows.append({**row, "status": "ok", **outcome.figures})
+        start = {"start": outcome.start} if outcome.start else {}
+        self.rows.append({**row, "status": "ok", **outcome.figures, **start})
         if len(outcome.distance):
             self._pools[outcome.method].add(outcome.distance)
             self._subjects[outcome.method].add(outcome.subject, outcome.distance)
@@ -114,9 +122,9 @@ class Study:
         InputError
             If every item of every method failed; the first reason is named.
         """
-        good = [row for row in self.rows if row["status"] == "ok" and row["method"] != MEAN_HEAD]
+        good = [row for row in self.rows if row["status"] == "ok" and row["method"] not in self.baselines]
         if not good:
-            first = next((f for f in self.failures if f["method"] != MEAN_HEAD), None)
+            first = next((f for f in self.failures if f["method"] not in self.baselines), None)
             why = f"; the first: {first['name']}: {first['reason']}" if first else ""
             raise InputError(f"nothing could be judged, all {len(self.failures)} items failed{why}")
         methods = {method: self._method(method, seed) for method in self.methods}
@@ -125,11 +133,13 @@ class Study:
             "format_version": FORMAT_VERSION,
             "protocol": self.protocol,
             "metrical": self.metrical,
+            "cephalon": __version__,
             "main_figure": self.main,
+            "baselines": self.baselines,
             "methods": methods,
             "paired_tests": self._paired(seed),
             "failures": self.failures,
-            "published": published(self.protocol, self.metrical),
+            "published": published(self.protocol, self.metrical) if self.quoted else None,
             "notes": self.notes,
             **(extra or {}),
         }

@@ -15,7 +15,7 @@ FloatArray = npt.NDArray[np.float64]
 CURVE_MM = np.linspace(0.0, 7.0, 141)
 _CLASS_MM, _CLASSES = 0.001, 60_000
 _EXACT_UP_TO = 4_000_000
-_DRAWS = 2000
+_DRAWS, _BLOCK = 2000, 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,22 +111,24 @@ def pooled(distances: Sequence[npt.ArrayLike]) -> Summary:
 
 
 class SubjectPools:
-    """Histograms by subject (10 um), enough to draw whole subjects again for an interval, in flat memory."""
+    """Histograms by subject (10 um), enough to draw whole subjects again for an interval: a few kB a subject, nothing an image."""
 
     _WIDTH, _COUNT = 0.01, 3000
 
     def __init__(self) -> None:
-        self._counts: dict[str, npt.NDArray[np.int64]] = {}
+        self._counts: dict[str, npt.NDArray[np.uint32]] = {}  # up to the last class that is not empty
         self._sums: dict[str, FloatArray] = {}
 
     def add(self, subject: str, distances: npt.ArrayLike) -> None:
         """Add distances (n,), mm, of a subject."""
         values: FloatArray = np.asarray(distances, dtype=np.float64).reshape(-1)
         numbers = np.minimum(values / self._WIDTH, self._COUNT).astype(np.int64)
-        counts = np.bincount(numbers, minlength=self._COUNT + 1)
+        counts = np.bincount(numbers).astype(np.uint32)
         sums = np.array([len(values), values.sum(), (values**2).sum()])
         if subject in self._counts:
-            self._counts[subject] += counts
+            short, long = sorted((self._counts[subject], counts), key=len)
+            long[: len(short)] += short
+            self._counts[subject] = long
             self._sums[subject] += sums
         else:
             self._counts[subject], self._sums[subject] = counts, sums
@@ -146,7 +148,9 @@ class SubjectPools:
         if len(self) < 3:
             return {}
         names = sorted(self._counts)
-        counts = np.stack([self._counts[name] for name in names]).astype(np.float64)
+        counts: FloatArray = np.zeros((len(names), max(map(len, self._counts.values()))))
+        for row, name in zip(counts, names, strict=True):
+            row[: len(self._counts[name])] = self._counts[name]
         sums = np.stack([self._sums[name] for name in names])
         edges = self._WIDTH * np.arange(counts.shape[1] + 1)
         medians, means, stds = np.zeros(draws), np.zeros(draws), np.zeros(draws)
@@ -213,8 +217,8 @@ def paired_test(
             means = signs @ difference / n
             p_value = float((np.abs(means) >= abs(observed) * (1 - 1e-12)).mean())
         else:
-            signs = rng.integers(0, 2, (20_000, n)) * 2.0 - 1.0
-            means = signs @ difference / n
+            blocks = [(rng.integers(0, 2, (_BLOCK, n)) * 2.0 - 1.0) @ difference / n for _ in range(20_000 // _BLOCK)]
+            means = np.concatenate(blocks)
             p_value = float(((np.abs(means) >= abs(observed) * (1 - 1e-12)).sum() + 1) / (len(means) + 1))
     interval = mean_interval(dict(zip(common, difference.tolist(), strict=True)), rng=rng)
     better = names[0] if observed < 0 else names[1] if observed > 0 else "neither"

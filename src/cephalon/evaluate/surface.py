@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from cephalon.core import InputError, as_array
 from cephalon.evaluate._kernels import FOLLOW, GATHER, PLAIN, search_kernel
-from cephalon.geometry import Similarity
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -106,10 +105,6 @@ class Surface:
         )  # fmt: skip
         memory.filled = True
         return Closest(point=point, distance=np.sqrt(square), face=self.order[slot], feature=feature, slot=slot)
-
-    def moved_corners(self, move: Similarity) -> FloatArray:
-        """Return the (slots, 9) corners of the triangles, in the tree's order, after a motion."""
-        return np.ascontiguousarray(move.apply(self.corners.reshape(-1, 3, 3)).reshape(-1, 9))
 
 
 def _without_slivers(corners: FloatArray) -> FloatArray:

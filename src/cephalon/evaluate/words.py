@@ -27,25 +27,25 @@ class Words:
     equation: str
 
 
+REGION_ORDER = ("nose", "mouth", "eyes", "forehead", "cheeks", "chin", "ears", "skull", "neck")
+
 FIGURES = {
     "median_mm": Figure("median, mm", "the median error, mm", 3),
     "mean_mm": Figure("mean, mm", "the mean error, mm", 3),
     "std_mm": Figure("std, mm", "the standard deviation, mm", 3),
+    "rmse_mm": Figure("3DRMSE, mm", "the 3DRMSE, mm", 3),
     "identity_ratio": Figure("identity<br>ratio", "the identity ratio", 3),
     "shrinkage": Figure("shrinkage", "the shrinkage", 2, ""),
     "scale_error_percent": Figure("scale error,<br>%", "the scale error, %", 2, ""),
     "scale_error_percent_size": Figure("scale error,<br>mean size, %", "the size of the scale error, %", 2),
     "nme": Figure("NME", "the normalised mean error", 5),
-    "scan_to_mesh_mm": Figure("scan to mesh, mm", "the scan-to-mesh distance, mm", 3),
+    "mesh_to_scan_mm": Figure("mesh to scan, mm", "the mesh-to-scan distance, mm", 3),
     "worst_tenth_mm": Figure("90 % largest, mm", "the mean of the worst tenth, mm", 3),
     "covered": Figure("covered", "the share covered", 3, "high"),
     "eq9_mean_mm": Figure("e, mm", "the projected error, mm", 3, ""),
     "eq9_sigma_mm": Figure("σ, mm", "sigma of the projected error, mm", 3),
     "regions_mean_mm": Figure("mean of regions, mm", "the mean over regions, mm", 3),
-    **{
-        f"{name}_mm": Figure(f"{name}, mm", f"the error of the {name}, mm", 3)
-        for name in ("nose", "mouth", "eyes", "forehead", "cheeks", "chin", "ears", "skull", "neck")
-    },
+    **{f"{name}_mm": Figure(f"{name}, mm", f"the error of the {name}, mm", 3) for name in REGION_ORDER},
     "mask_precision": Figure("mask<br>precision", "mask precision", 4, "high"),
     "mask_recall": Figure("mask<br>recall", "mask recall", 4, "high"),
     "mean_deg": Figure("mean, °", "the mean angle, degrees", 2),
@@ -57,13 +57,15 @@ FIGURES = {
     "median_px": Figure("median, px", "the median error, px", 3),
     "beyond_gate": Figure("beyond 7 px", "the share beyond the gate", 4),
     **{
-        f"{what}_{where}": Figure(f"{label}<br>{where}", f"{what} over {where} texels", digits, better)
+        f"{what}_{where}": Figure(
+            f"{label}<br>{where.replace('_', ' ')}", f"{what} over {where} texels", digits, better
+        )
         for what, label, digits, better in (
             ("mse", "MSE", 5, "low"),
             ("psnr_db", "PSNR, dB", 2, "high"),
             ("ssim", "SSIM", 4, "high"),
         )
-        for where in ("unseen", "seen", "all")
+        for where in ("unseen", "other_side", "seen", "all")
     },
     "depth_rmse_mm": Figure("depth RMSE, mm", "depth RMSE, mm", 3),
     "photo_rmse": Figure("photometric<br>RMSE", "photometric RMSE", 4),
@@ -90,7 +92,7 @@ PROTOCOLS = {
     "now": Words(
         "NoW",
         "Single photo to neutral face, judged by the distance of each scan vertex to the predicted surface.",
-        ("median_mm", "mean_mm", "std_mm"),
+        ("median_mm", "mean_mm", "std_mm", "vertex_mm"),
         "All cropped scan vertices of all images are pooled.",
         "Scan cropped to a ball around the face; prediction laid on it by seven landmarks; rotation, translation and, in the non-metrical"
         " variant, scale refined over exact closest points to convergence (Sanyal et al. 2019).",
@@ -99,17 +101,18 @@ PROTOCOLS = {
     "stirling": Words(
         "Stirling / ESRC",
         "Single photos of low and high quality, judged by the distance of each scan vertex to the predicted surface.",
-        ("median_mm", "mean_mm", "std_mm"),
-        "All cropped scan vertices of all images are pooled.",
-        "As NoW (after MICA, table 3), or by landmarks alone (Feng et al. 2018): see the settings.",
-        _SCAN_TO_MESH,
+        ("median_mm", "mean_mm", "std_mm", "rmse_mm"),
+        "All cropped scan vertices of all images are pooled; 3DRMSE is the mean over images of each image's.",
+        "As NoW (after MICA, table 3), or by landmarks alone with a crop of r = 1.2 (…)/2 (Feng et al. 2018): see the settings.",
+        "c = p₄ + 0.3 (m − p₄),  m = (p₁ + p₂)/2,  r = 1.4 (‖p₀ − p₃‖ + ‖m − p₄‖)/2\n" + _SCAN_TO_MESH,
     ),
     "florence": Words(
         "MICC Florence",
         "Normalised mean error of the predicted face against the nearest scan points.",
-        ("nme", "scan_to_mesh_mm"),
+        ("nme", "mesh_to_scan_mm"),
         "Means over items; the curve is the cumulative error distribution over items.",
-        "Rigid alignment (landmarks, else several starts of ICP), then the nearest scan point for each vertex of the prediction.",
+        "Rigid ICP of the prediction's vertices on the scan (from landmarks, else from several starts), then the nearest scan"
+        " point for each. The mean head is cut to its face.",
         "NME = meanᵢ ‖ pᵢ − qᵢ ‖ / d,  d = size of the predicted face's box (diagonal, or √(width × height))",
     ),
     "bu3dfe": Words(
@@ -143,7 +146,7 @@ PROTOCOLS = {
         "Normals and mask",
         "Angle between estimated and true normals, and how well the mask is met.",
         ("mean_deg", "std_deg", "below_10_deg", "below_20_deg", "below_30_deg", "mask_precision", "mask_recall"),
-        "Means over pictures.",
+        "Means over pictures. “flat” knows nothing: the true mask, every normal towards the viewer.",
         "Angles where both masks agree; precision and recall of the estimated mask.",
         "angle = atan2( ‖ n × n* ‖ , n · n* )",
     ),
@@ -151,23 +154,28 @@ PROTOCOLS = {
         "Integration of normals",
         "Depth integrated from normals and gradient magnitudes, against the true depth.",
         ("sigma_px", "median_px", "beyond_gate"),
-        "Means over pictures; one row for each way of integrating.",
+        "Means over pictures; one row for each way of integrating. “flat” knows nothing: a plane.",
         "Median offset removed; sigma is the root of the mean variance inside ± 3 sigma; errors beyond 7 px are gated and counted.",
         "min over z of Σ w ( (∂z/∂x − p)² + (∂z/∂y − q)² ),   w = 1 / (1 + λ W)",
     ),
     "texture": Words(
         "Texture",
         "Completed albedo against the true albedo.",
-        tuple(f"{what}_{where}" for where in ("unseen", "seen", "all") for what in ("mse", "psnr_db", "ssim")),
-        "Means over people.",
-        "Values from 0 to 1; seen and unseen texels by the mask beside the truth.",
+        tuple(
+            f"{what}_{where}"
+            for where in ("unseen", "other_side", "seen", "all")
+            for what in ("mse", "psnr_db", "ssim")
+        ),
+        "Means over people. Other side: both textures on one head, seen from the side that the photo did not see.",
+        "Values from 0 to 1; seen and unseen texels by the mask beside the truth. Seen from the other side without light, the photo's"
+        " view mirrored, at least 45° from the front. Grey rows cost nothing: they keep what is seen and complete it simply.",
         "PSNR = −10 log₁₀ MSE;  SSIM with a Gaussian window of 1.5 texels (Wang et al. 2004)",
     ),
     "tracking": Words(
         "Tracking",
         "Depth, photometric error, jitter of landmarks and drift of identity over a sequence.",
         ("depth_rmse_mm", "photo_rmse", "jitter_px", "drift_mm"),
-        "Means over sequences.",
+        "Means over sequences. “flat” knows nothing but each frame's true median depth.",
         "Depth where both are known; jitter is the second difference of landmarks in time; drift is the spread of the neutral shape.",
         "jitter = rms of u(t−1) − 2 u(t) + u(t+1)",
     ),

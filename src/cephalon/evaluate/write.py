@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from cephalon.core import CephalonError
-from cephalon.evaluate.judge import MEAN_HEAD, Setting
+from cephalon.evaluate.faces3d import bu3dfe, onto_scan
+from cephalon.evaluate.judge import MEAN_HEAD, Setting, compared
 from cephalon.evaluate.layout import Item, OwnReader, load_prediction, load_scan
 from cephalon.evaluate.maps import error_map
-from cephalon.evaluate.now import scan_to_mesh
+from cephalon.evaluate.meshes import Shape
 from cephalon.evaluate.page import Picture, page_html
 from cephalon.evaluate.results import Study, text_table
 from cephalon.files import OutputFolder, json_bytes
@@ -64,11 +65,9 @@ def write_study(
 
 def _pictures(study: Study, items: Sequence[Item], setting: Setting, own: OwnReader | None) -> list[Picture]:
     """Return error maps of the items where the first method is best, in the middle and worst, for every method."""
-    if setting.protocol not in ("now", "stirling", "regions"):
-        return []
     first = next(method for method in study.methods if method != MEAN_HEAD)
     ranked = sorted(
-        (row["mean_mm"], row["name"]) for row in study.rows if row["method"] == first and row["status"] == "ok"
+        (row[study.main], row["name"]) for row in study.rows if row["method"] == first and row["status"] == "ok"
     )
     if not ranked:
         return []
@@ -90,12 +89,20 @@ def _pictures(study: Study, items: Sequence[Item], setting: Setting, own: OwnRea
                 )
                 if shape is None:
                     continue
-                found = scan_to_mesh(
-                    shape, scan, metrical=setting.metrical, quirks=setting.quirks, refined=not setting.landmarks_only
-                )
+                png, mean_mm = _picture(shape, scan, setting)
             except CephalonError:
                 continue
-            png = error_map(scan, found)
             if png is not None:
-                pictures.append(Picture(item=item.name, place=word, method=method, mean_mm=found.mean_mm, png=png))
+                pictures.append(Picture(item=item.name, place=word, method=method, mean_mm=mean_mm, png=png))
     return pictures
+
+
+def _picture(prediction: Shape, scan: Shape, setting: Setting) -> tuple[bytes | None, float]:
+    if setting.protocol == "florence":  # measured at the prediction's vertices
+        laid = onto_scan(prediction, scan)
+        return error_map(laid.placed, laid.rows, laid.distance), float(laid.distance.mean())
+    if setting.protocol == "bu3dfe":
+        _, _, found = bu3dfe(prediction, scan, metrical=setting.metrical)
+    else:
+        found = compared(prediction, scan, setting)
+    return error_map(scan, found.rows, found.distance), found.mean_mm

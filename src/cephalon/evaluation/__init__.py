@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from cephalon.evaluation.heads import head_shape, mean_head, read_own
+from cephalon.evaluation.heads import head_shape, mean_head, read_own, uv_head
 
-__all__ = ["head_shape", "mean_head", "read_own"]
+__all__ = ["head_shape", "mean_head", "read_own", "uv_head"]

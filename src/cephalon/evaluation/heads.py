@@ -10,6 +10,7 @@ if TYPE_CHECKING:  # nothing heavy at the top: the command line's help reads thi
     from numpy.typing import ArrayLike, NDArray
 
     from cephalon.evaluate.meshes import Shape
+    from cephalon.geometry import Mesh
     from cephalon.head import HeadModel
 
 # The parts of a head that a scanner sees, and the regions that its figures are told by; later ones are small.
@@ -24,6 +25,18 @@ def mean_head() -> Shape:
 
     model = HeadModel.load()
     return head_shape(model, model.mean)
+
+
+def uv_head() -> Mesh:
+    """Return the skin of Cephalon's mean head with its texture coordinates."""
+    from cephalon.geometry import Mesh
+    from cephalon.head import HeadModel
+
+    model = HeadModel.load()
+    skin = model.topology.groups["skin"]
+    mesh = model.topology
+    uv_rows = None if mesh.polygons_uv is None else mesh.polygons_uv[skin]
+    return Mesh(vertices=mesh.vertices, polygons=mesh.polygons[skin], uv=mesh.uv, polygons_uv=uv_rows)
 
 
 def seen_faces(model: HeadModel) -> NDArray[np.int32]:

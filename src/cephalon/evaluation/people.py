@@ -18,6 +18,9 @@ POINT_SETS = ("ibug68", "mediapipe478")
 _FACING = np.diag([1.0, -1.0, -1.0])
 _YAW_DEG = {"front": 0.0, "three-quarter left": 35.0, "three-quarter right": -35.0, "profile": 70.0, "expression": 10.0}
 _SIDE_PX = 1000
+# Of the fifth photo: how many of the expressions are switched on, and how far at the most.
+_SHOWN, _STRONGEST = 0.1, 0.5
+EXPRESSION_MEAN = 0.5 * _SHOWN * _STRONGEST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,8 +65,8 @@ def _shot(model: HeadModel, identity: Float, name: str, rng: np.random.Generator
     yaw, pitch, roll = np.radians(rng.normal((_YAW_DEG[name], 0.0, 0.0), (5.0, 6.0, 4.0)))
     distance = 900.0 * float(np.exp(rng.normal(0, np.log(1.4))))
     focal35 = 45.0 * float(np.exp(rng.normal(0, np.log(1.4))))
-    draw = rng.random(len(model.expression_names)), rng.uniform(0, 0.5, len(model.expression_names))
-    expression = np.where(draw[0] < 0.1, draw[1], 0.0) if name == "expression" else None
+    draw = rng.random(len(model.expression_names)), rng.uniform(0, _STRONGEST, len(model.expression_names))
+    expression = np.where(draw[0] < _SHOWN, draw[1], 0.0) if name == "expression" else None
     turn = (
         rotation_from_rotvec(np.array([0.0, yaw, 0.0]))
         @ rotation_from_rotvec(np.array([pitch, 0.0, 0.0]))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cephalon.geometry.jit import kernel
+from cephalon.geometry.jit import arguments, kernel
 
 # Elements of these are used as numbers, which the stubs of numpy do not allow for indices that are not int.
 Array = Any
@@ -26,20 +26,7 @@ CULL_NOTHING, CULL_BACK = 0, 1
 
 
 def _signature(types: Any) -> Any:
-    def readonly(dtype: Any, ndim: int) -> Any:
-        return types.Array(dtype, ndim, "C", readonly=True)
-
-    vector = readonly(types.float64, 1)
-    return types.void(
-        vector,
-        vector,
-        vector,
-        readonly(types.int32, 2),
-        types.int64,
-        types.Array(types.int32, 2, "C"),
-        types.Array(types.float32, 3, "C"),
-        types.Array(types.float32, 2, "C"),
-    )
+    return types.void(*arguments(types, "f8:1 f8:1 f8:1 i4:2 i8 i4:2w f4:3w f4:2w"))
 
 
 @kernel(_signature, label="rasteriser", seconds=3)

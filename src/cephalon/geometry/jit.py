@@ -82,6 +82,24 @@ def kernel(signature: Callable[[Any], Any], *, label: str, seconds: int) -> Call
     return lambda function: Kernel(function, signature, label, seconds)
 
 
+_NUMBERS = {"f4": "float32", "f8": "float64", "i1": "int8", "i4": "int32", "i8": "int64", "b1": "boolean"}
+
+
+def arguments(types: Any, words: str) -> list[Any]:
+    """Return the types of a kernel's arguments from one word each.
+
+    "f8" is a number; "f8:2" a C-ordered array of two dimensions that is only read, "f8:2w" one that is written. Numbers
+    are f4, f8, i1, i4, i8 and b1.
+    """
+    found = []
+    for word in words.split():
+        name, _, shape = word.partition(":")
+        dtype = getattr(types, _NUMBERS[name])
+        dimensions = int(shape.removesuffix("w") or 0)
+        found.append(types.Array(dtype, dimensions, "C", readonly="w" not in shape) if dimensions else dtype)
+    return found
+
+
 def _announcer(label: str, seconds: int) -> Any:
     """Return a numba listener that logs one line at the first real compilation (not at a load from disk)."""
     from numba.core import event

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import base64
-import html
 import math
-import re
 
 from cephalon.report.content import RGB, image_type
 
 NBSP = "\N{NO-BREAK SPACE}"
-
-# Characters that a name may hold to look like another name: controls, and marks that turn the direction of writing.
-_DECEPTIVE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
-
-
-def text(value: object) -> str:
-    """Escape anything for HTML, in text and in quoted attributes; deceptive characters become a visible mark."""
-    return html.escape(_DECEPTIVE.sub("\N{REPLACEMENT CHARACTER}", str(value)), quote=True)
 
 
 def data_uri(what: str, image: bytes) -> str:

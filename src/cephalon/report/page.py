@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 import re
 from functools import cache
@@ -12,14 +10,10 @@ from pathlib import Path
 
 from cephalon.core import InputError
 from cephalon.files.atomic import write_bytes
+from cephalon.files.html import html_page, source_hash
 from cephalon.report import sections
 from cephalon.report.content import ReportContent
-from cephalon.report.markup import text
 
-_ICON = (
-    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Cellipse cx='8' cy='8' "
-    "rx='5.5' ry='7' fill='%23157a72'/%3E%3C/svg%3E"
-)
 _LIGHTBOX = """<dialog id="lightbox" aria-label="Picture at full size">
 <img src="data:," alt=""><p></p><button type="button">Close</button>
 </dialog>"""
@@ -35,10 +29,6 @@ def _resource(name: str) -> str:
         raise InputError(f"this installation is incomplete, {name} is missing: install cephalon again") from error
 
 
-def _source_hash(inline: str) -> str:
-    return "'sha256-" + base64.b64encode(hashlib.sha256(inline.encode("utf-8")).digest()).decode("ascii") + "'"
-
-
 def three_version() -> str:
     """Version of three.js inside the viewer, from its banner."""
     found = re.search(r"three\.js (\d+\.\d+\.\d+)", _resource("viewer.min.js")[:2000])
@@ -52,55 +42,26 @@ def report_html(content: ReportContent) -> str:
     nothing may be fetched, whatever a file name or a GLB tries.
     """
     script, style = _resource("viewer.min.js"), _resource("style.css")
-    policy = "; ".join(
-        [
-            "default-src 'none'",
-            f"script-src {_source_hash(script)}",
-            f"style-src {_source_hash(style)}",
-            "img-src data: blob:",
-            "connect-src data: blob:",
-            "base-uri 'none'",
-            "form-action 'none'",
-        ]
+    body = (
+        sections.header(content),
+        sections.viewer(content),
+        sections.photos(content),
+        sections.turntable(content),
+        sections.measures(content),
+        sections.photo_table(content),
+        sections.maps(content),
+        sections.cues(content),
+        sections.record(content, three_version()),
     )
-    body = "\n".join(
-        part
-        for part in (
-            sections.header(content),
-            sections.viewer(content),
-            sections.photos(content),
-            sections.turntable(content),
-            sections.measures(content),
-            sections.photo_table(content),
-            sections.maps(content),
-            sections.cues(content),
-            sections.record(content, three_version()),
-        )
-        if part
+    policy = (f"script-src {source_hash(script)}", "img-src data: blob:", "connect-src data: blob:")
+    return html_page(
+        f"{content.title} – Cephalon",
+        body,
+        style=style,
+        policy=policy,
+        footer=_FOOTER,
+        after=f"{_LIGHTBOX}\n{sections.assets(content)}<script>{script}</script>\n",
     )
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta name="referrer" content="no-referrer">
-<meta name="generator" content="Cephalon">
-<title>{text(content.title)} – Cephalon</title>
-<link rel="icon" href="{_ICON}">
-<style>{style}</style>
-</head>
-<body>
-<main>
-{body}
-</main>
-<footer>{_FOOTER}</footer>
-{_LIGHTBOX}
-{sections.assets(content)}<script>{script}</script>
-</body>
-</html>
-"""
 
 
 def write_report(path: str | os.PathLike[str], *, content: ReportContent) -> Path:

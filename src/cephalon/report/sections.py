@@ -8,8 +8,9 @@ import math
 
 import numpy as np
 
+from cephalon.files.html import text
 from cephalon.report.content import RGB, PhotoRow, ProvenanceMap, ReportContent, SigmaMap
-from cephalon.report.markup import NBSP, colour, count, data_uri, length, number, percent, significant, text
+from cephalon.report.markup import NBSP, colour, count, data_uri, length, number, percent, significant
 from cephalon.report.status import HALF_90, interval_percent, level, remarks, verdict
 
 _SWITCHES = {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import statistics
 
+from cephalon.files.html import text
 from cephalon.report.content import ReportContent
-from cephalon.report.markup import NBSP, count, listing, number, text
+from cephalon.report.markup import NBSP, count, listing, number
 
 # Half the width of the central 90 % interval of a normal distribution, in standard deviations.
 HALF_90 = statistics.NormalDist().inv_cdf(0.95)
