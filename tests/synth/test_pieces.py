@@ -249,7 +249,7 @@ def test_sensor_is_exact_about_what_it_hands_out():
 
     linear = np.full((64, 64, 3), 0.18, np.float32)
     base = Sensor(
-        exposure=1.0, gains=(1.0, 1.0, 1.0), noise=4.0, blur_px=0.0, motion_px=(0.0, 0.0), sharpen=0.0, contrast=0.0, shrink=1.0,
+        exposure=1.0, balance=1.0, gains=(1.0, 1.0, 1.0), noise=4.0, blur_px=0.0, motion_px=(0.0, 0.0), sharpen=0.0, contrast=0.0, shrink=1.0,
         grey=False, vignette=0.0, quality=97, seed=3,
     )  # fmt: skip
     image, data = expose(linear, base)

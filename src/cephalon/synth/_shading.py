@@ -291,6 +291,7 @@ def skin_kernel(
     scalp_paint, beard_full, beard_goatee, beard_moustache, keep_scalp = (
         values[22], values[24], values[25], values[26], values[27])  # fmt: skip
     lip_tone = values[28]
+    scalp_r, scalp_g, scalp_b = values[29], values[30], values[31]
     for r in range(size):
         for c in range(size):
             if bare[r, c] == 255:
@@ -326,9 +327,11 @@ def skin_kernel(
             area = max(beard_full * masks[r, c, 7], beard_goatee * masks[r, c, 8], beard_moustache * masks[r, c, 9])
             hairs = min(max(0.5 + 0.55 * strands, 0.0), 1.0)
             a = max(stubble * masks[r, c, 7] * (0.35 + 0.5 * hairs) * 0.55, area * (0.55 + 0.45 * hairs))
-            a = max(a, scalp_paint * scalp * (0.72 + 0.28 * hairs))
             a = max(a, brow_strength * brow[r, c])
             red, green, blue = red * (1 - a) + a * hair_r, green * (1 - a) + a * hair_g, blue * (1 - a) + a * hair_b
+            b = scalp_paint * scalp * (0.72 + 0.28 * hairs)
+            red, green, blue = red * (1 - b) + b * scalp_r, green * (1 - b) + b * scalp_g, blue * (1 - b) + b * scalp_b
+            a = max(a, b)
             kind = bare[r, c]
             if brow_strength * brow[r, c] > 0.4:
                 kind = classes[0]
@@ -337,7 +340,7 @@ def skin_kernel(
             elif scalp_paint * scalp > 0.4:
                 kind = classes[2]
             label[r, c] = kind
-            shade = 1.0 - wrinkles * (0.38 * masks[r, c, 10])
+            shade = 1.0 - wrinkles * (0.24 * masks[r, c, 10])
             inside = 1.0 - 0.55 * cavity
             wet_r, wet_g, wet_b = 0.24, 0.075, 0.065
             red = (red * (1 - cavity) + wet_r * cavity * inside) * shade

@@ -365,13 +365,19 @@ def _add_piece(builder: _Builder, piece: Piece, placed: Float, turn: Float, row:
     attributes[:, 7] = 1.0 if piece.opacity is None else piece.opacity
     if piece.tangents is not None:
         attributes[:, 8:11] = piece.tangents @ turn.T
+    if piece.normals is not None:
+        attributes[:, :3] = piece.normals @ turn.T
     uv = np.zeros((len(piece.faces), 6), np.float32) if piece.corner_uv is None else piece.corner_uv
     builder.add(placed, piece.faces, uv, np.full(len(piece.faces), row, np.uint8), attributes)
 
 
 def _light_pieces(mesh: Geometry, own: NDArray[np.bool_], harmonics: Float, *, two_sided: bool) -> None:
-    """Fill normals and light of the vertices `own` (n,), in place; layers are lit from the side that faces the camera."""
-    normals = vertex_normals_fast(mesh.vertices, mesh.faces)[own]
+    """Fill normals (where there are none) and light of the vertices `own` (n,), in place.
+
+    Layers are lit from the side that faces the camera.
+    """
+    normals, given = vertex_normals_fast(mesh.vertices, mesh.faces)[own], mesh.attributes[own, :3]
+    normals = np.where((given != 0).any(axis=1, keepdims=True), given, normals)
     mesh.attributes[own, :3] = normals
     if two_sided:
         placed = mesh.vertices[own]

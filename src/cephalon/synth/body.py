@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cephalon.geometry import boundary_loops
 from cephalon.head import HeadModel
 from cephalon.synth.person import Person
-from cephalon.synth.piece import Material, Piece, grid_faces, grid_uv, tube
+from cephalon.synth.piece import Material, Piece, cross, grid_faces, grid_uv, tube
 from cephalon.synth.wrap import NECK_AXIS, grid
 
 Float = NDArray[np.float64]
@@ -24,6 +24,18 @@ def _collar(model: HeadModel) -> NDArray[np.int32]:
     loop = max(boundary_loops(model.polygons[model.parts["skin"].polygons]), key=len)
     p = model.mean[loop] - model.mean[loop].mean(0)
     return loop[np.argsort(np.arctan2(p[:, 0], p[:, 2]))]
+
+
+def _outwards(rows: Float) -> Float:
+    """Return unit vectors (r, c, 3) out of a closed grid of points (r, c, 3) around the neck, rows from above."""
+    around = np.roll(rows, -1, axis=1) - np.roll(rows, 1, axis=1)
+    down = np.gradient(rows, axis=0)
+    out = cross(down, around)
+    # where rows meet at the skin's border there is no way down: the row above knows
+    length = np.linalg.norm(out, axis=-1, keepdims=True)
+    flat = (rows - NECK_AXIS) * [1.0, 0.0, 1.0]
+    out = np.where(length > 1e-3, out / np.maximum(length, 1e-3), flat / np.linalg.norm(flat, axis=-1, keepdims=True))
+    return out / np.maximum(np.linalg.norm(out, axis=-1, keepdims=True), 1e-9)
 
 
 def torso(
@@ -46,11 +58,8 @@ def torso(
     head = model.mean if vertices is None else vertices
     points, rows, columns, azimuth = grid(model, f"neckline {collar}")
     neck = points.positions(head, model.faces).reshape(rows, columns, 3)
-    out = neck - NECK_AXIS * [1, 0, 1]
-    out[..., 1] = 0
-    out /= np.maximum(np.linalg.norm(out, axis=-1, keepdims=True), 1e-9)
     thick = {"roll": 4.5, "hood": 4.0, "shirt": 3.0}.get(collar, 2.0)
-    neck = neck + out * thick + np.linspace(0, 1, rows)[:, None, None] * out * 2.0
+    neck = neck + _outwards(neck) * (thick + np.linspace(0, 3.0, rows)[:, None, None])
     border = head[_collar(model)]
     low = neck[-1]
     sine, cosine = np.sin(azimuth), np.cos(azimuth)

@@ -13,6 +13,7 @@ from cephalon.geometry import Raster, bilinear, interpolate, rasterise
 from cephalon.head import HeadModel
 from cephalon.synth.labels import LABELS
 from cephalon.synth.mhclo import BoundMesh
+from cephalon.synth.yardstick import yardstick
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -90,21 +91,27 @@ def _bump(value: Float, centre: float, width: float) -> Float:
     return np.exp(-(((value - centre) / width) ** 2))
 
 
-def _masks(model: HeadModel, region: dict[str, Float], p: Float) -> dict[str, Float]:
+def _masks(model: HeadModel, region: dict[str, Float], position: Float) -> dict[str, Float]:
+    """Return the layers of `MASKS` at points (..., 3) of the mean head, whose regions' weights are given."""
+    measure = yardstick(model)
+    p = measure.to_drawing(position)
     x, y, z = np.abs(p[..., 0]), p[..., 1], p[..., 2]
     lips = np.clip(region["lips_upper"] + region["lips_lower"], 0, 1)
     points = model.point_set("iso")
     at = {
-        name: points.positions(model.mean, model.faces)[points.index(name)]
-        for name in ("ch_l", "sn", "pg", "gn", "prn")
+        name: measure.to_drawing(points.positions(model.mean, model.faces)[points.index(name)])
+        for name in ("ch_l", "sn")
     }
     mouth_y, mouth_x = at["ch_l"][1], at["ch_l"][0]
-    eye = model.joints()[3]
+    eye = measure.to_drawing(model.joints()[model.joint_names.index("left_eye")])
     outside = 1 - np.clip(region["mouth_cavity"] * 1.5, 0, 1)
     azimuth = np.abs(np.rad2deg(np.arctan2(p[..., 0], z - 5.0)))
     hairline = np.interp(azimuth, [0, 30, 45, 60, 75, 95, 120, 180], [86, 84, 72, 46, 12, -2, -42, -58])
+    # no ruler drew it: it wanders, and hair thins out towards it
+    way = p[..., 0]
+    hairline = hairline + 2.5 * np.sin(way / 9.0 + 1.0) + 1.5 * np.sin(way / 3.7 + z / 5.0) + 1.2 * np.sin(z / 4.1 - 2.0)
     not_ear = 1 - np.clip(region["ears"] * 2, 0, 1)
-    scalp = _step(y - hairline, -4, 6) * not_ear
+    scalp = _step(y - hairline, -8, 9) * not_ear
     front = _step(z, -5, 25)
     jaw_line = np.interp(x, [0, 20, 40, 55, 66, 75], [-200, -200, -190, -150, -120, -110])
     cheek_line = np.interp(x, [0, 30, 45, 55, 62, 70, 80], [-52, -50, -45, -36, -10, 12, 20])
@@ -125,7 +132,9 @@ def _masks(model: HeadModel, region: dict[str, Float], p: Float) -> dict[str, Fl
         * _bump(y, mouth_y + 10, 18)
         * front
     )
-    lines = 0.5 + 0.5 * np.sin(2 * np.pi * (y + 2.5 * np.sin(x / 11.0)) / 8.5)
+    # furrows of the forehead: uneven in height, broken here and there
+    level = y + 2.5 * np.sin(x / 11.0) + 1.6 * np.sin(p[..., 0] / 6.3 + 0.7) + 2.0 * np.sin(y / 13.0)
+    lines = (0.5 + 0.5 * np.sin(2 * np.pi * level / 9.5)) * (0.72 + 0.28 * np.sin(p[..., 0] / 7.7 + y / 5.0))
     crow_lines = 0.5 + 0.5 * np.sin(14 * np.arctan2(y - eye[1], x - eye[0] - 8))
     return {
         "lips": lips * outside,

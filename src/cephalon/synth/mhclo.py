@@ -21,6 +21,8 @@ from cephalon.head import HeadModel
 Float = NDArray[np.float64]
 
 _MM_PER_UNIT = 100.0
+_BOARDS = ("afro01",)
+"""Meshes of loose squares: without the picture that cuts them out they are boards, so they are left out then."""
 _NEIGHBOURS = 6
 _TEXTURE_PX = 512
 
@@ -78,6 +80,8 @@ def bind_meshes(model: HeadModel, base_mesh: Path, folder: Path) -> Mapping[str,
     residual = ours[outer] - similarity.apply(theirs[outer])
     bound = {}
     for place in sorted(p for p in folder.iterdir() if p.is_dir()):
+        if place.name in _BOARDS and not _pictures(place):
+            continue
         for path in sorted(place.glob("*.mhclo"))[:1]:
             raw = _read(path, base)
             if raw is None:
@@ -113,9 +117,13 @@ def _near(tree: KDTree, points: Float, count: int) -> tuple[NDArray[np.intp], Fl
     return np.asarray(rows, dtype=np.intp), weights / weights.sum(1, keepdims=True)
 
 
+def _pictures(folder: Path) -> list[Path]:
+    return [p for p in sorted(folder.glob("*.png")) if "normal" not in p.stem]
+
+
 def _texture(folder: Path) -> NDArray[np.float32]:
     """Brightness around 1 and alpha (s, s, 2); streaks along v where the folder has no picture."""
-    pictures = [p for p in sorted(folder.glob("*.png")) if "normal" not in p.stem]
+    pictures = _pictures(folder)
     if pictures:
         with Image.open(pictures[0]) as opened:
             size = (_TEXTURE_PX, _TEXTURE_PX)
@@ -123,7 +131,9 @@ def _texture(folder: Path) -> NDArray[np.float32]:
         grey = rgba[..., :3].mean(-1) ** 2.2
         opaque = rgba[..., 3] > 0.5
         scale = float(np.median(grey[opaque])) if opaque.any() else 1.0
-        return np.stack([np.clip(grey / max(scale, 1e-4), 0.3, 2.2), rgba[..., 3]], axis=-1).astype(np.float32)
+        # the pictures have their highlights painted in, which real light is to make
+        bright = np.clip(grey / max(scale, 1e-4), 0.05, 4.0) ** 0.45
+        return np.stack([np.clip(bright, 0.45, 1.6), rgba[..., 3]], axis=-1).astype(np.float32)
     rng = np.random.default_rng(5)
     streaks = rng.normal(0, 1, _TEXTURE_PX)
     streaks = np.convolve(np.tile(streaks, 3), np.ones(3) / 3, "same")[_TEXTURE_PX : 2 * _TEXTURE_PX]

@@ -56,6 +56,7 @@ class Piece:
     material : Material.
     corner_uv : (t, 6) float32 u, v of the three corners, or None.
     tangents : (n, 3) directions of the strands, or None.
+    normals : (n, 3) unit vectors by which it is lit, or None for those of the mesh.
     occlusion : (n,) share of the surrounding light that arrives, or None for 1.
     opacity : (n,) factor on the alpha of a see-through layer, or None for 1.
     rides : whether it turns with the skull (hair, glasses, hats) rather than staying with the shoulders.
@@ -66,6 +67,7 @@ class Piece:
     material: Material
     corner_uv: Float32 | None = None
     tangents: Float | None = None
+    normals: Float | None = None
     occlusion: Float | None = None
     opacity: Float | None = None
     rides: bool = False

@@ -86,11 +86,11 @@ def render(library: Library, scene: Scene, *, supersample: int, texture: int) ->
         panorama.mirror, panorama.glossy, np.array([fine.focal_px, *fine.principal_point]), layers.count, layers.face_index, layers.weights,
         soft.faces, soft.face_material, soft.attributes, layers.depth, image, label, passed,
     )  # fmt: skip
-    exposure = scene.sensor.exposure * _exposure(stage, image[::2, ::2], label[::2, ::2])
+    exposure = scene.sensor.exposure * _exposure(stage, image[::2, ::2], label[::2, ::2], scene.sensor.balance)
     s = supersample
     behind = background(library, scene, height // s, width // s, exposure)
     open_share = _pooled(np.where(solid.face_index < 0, passed, np.float32(0)), s)
-    linear = _pooled(np.minimum(image * np.float32(exposure), 30.0), s) + open_share[..., None] * behind
+    linear = _pooled(np.minimum(image * exposure.astype(np.float32), 30.0), s) + open_share[..., None] * behind
     return Rendering(
         linear=linear.astype(np.float32),
         label=_majority(label, s),
@@ -237,21 +237,27 @@ def _shadows(stage: Stage, lamps: list[Lamp], width: int) -> tuple[Float, Float,
     return rows, matrices, maps
 
 
-def _exposure(stage: Stage, image: Float32, label: NDArray[np.uint8]) -> float:
-    """Factor that brings the faces to a well exposed grey; darker skins stay darker."""
+def _exposure(stage: Stage, image: Float32, label: NDArray[np.uint8], balance: float) -> Float:
+    """Factors (3,) that bring the faces to a well exposed grey; darker skins stay darker.
+
+    With `balance` 1 the colour of the light on the faces is taken away, as a camera's white balance has it; with 0 it stays.
+    """
     skin = (label == LABELS["skin"]) | (label == LABELS["lips"]) | (label == LABELS["mask"])
     if skin.sum() < 12:
         skin = label > 0
     if not skin.any():
-        return 1.0
-    luminance = float(np.mean(image[skin] @ np.array([0.2126, 0.7152, 0.0722], np.float32)))
-    albedo = np.mean([float(h.albedo[..., :3].mean()) for h in stage.heads]) if stage.heads else 0.35
-    target = 0.33 * (max(float(albedo), 0.03) / 0.3) ** 0.42
-    return float(np.clip(target / max(luminance, 1e-4), 0.05, 40.0))
+        return np.ones(3)
+    weights = np.array([0.2126, 0.7152, 0.0722])
+    light = np.maximum(image[skin].mean(axis=0, dtype=np.float64), 1e-6)
+    albedo = np.mean([h.albedo[..., :3].mean(axis=(0, 1)) for h in stage.heads], axis=0) if stage.heads else np.full(3, 0.35)
+    target = 0.33 * (max(float(albedo.mean()), 0.03) / 0.3) ** 0.42
+    cast = light / np.maximum(albedo, 1e-3)
+    gains = np.clip((float(weights @ cast) / cast) ** balance, 0.5, 2.0)
+    return np.clip(gains * target / max(float(weights @ (gains * light)), 1e-4), 0.05, 40.0)
 
 
-def background(library: Library, scene: Scene, height: int, width: int, exposure: float) -> Float32:
-    """Return what lies behind everything, (h, w, 3) exposed linear light."""
+def background(library: Library, scene: Scene, height: int, width: int, exposure: Float) -> Float32:
+    """Return what lies behind everything, (h, w, 3) linear light; the surroundings' own is exposed by factors (3,)."""
     rng = np.random.default_rng(scene.background_seed)
     if scene.background == "photo" and library.backgrounds:
         picture = library.backgrounds[

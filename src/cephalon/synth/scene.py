@@ -55,9 +55,13 @@ class Lamp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sensor:
-    """What the camera does to the light; see `SensorOptions`. `seed` draws the noise."""
+    """What the camera does to the light; see `SensorOptions`. `seed` draws the noise.
+
+    `balance` is the share of the light's colour on the faces that the camera's white balance takes away; `gains` err beyond it.
+    """
 
     exposure: float
+    balance: float
     gains: tuple[float, float, float]
     noise: float
     blur_px: float
@@ -208,6 +212,7 @@ def _sensor(options: SensorOptions, exposure: float, size: int, rng: np.random.G
     low, high = options.blur_px
     return Sensor(
         exposure=float(np.exp(rng.normal(0, exposure))),
+        balance=float(rng.beta(5.0, 1.4)),
         gains=(float(gains[0]), float(gains[1]), float(gains[2])),
         noise=float(np.exp(rng.uniform(*np.log(options.noise)))),
         blur_px=float(low + (high - low) * rng.random() ** 2) * size / 256,
