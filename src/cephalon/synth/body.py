@@ -15,7 +15,8 @@ from cephalon.synth.wrap import NECK_AXIS, grid
 
 Float = NDArray[np.float64]
 
-_RINGS = 13
+_HIPS = ((14, 1.06), (40, 1.11), (80, 1.13), (130, 1.12), (200, 1.1), (300, 1.05), (520, 0.95), (900, 0.9))
+"""How far below the shoulders the trunk's rings lie, mm, and their width by the shoulders'."""
 
 
 @lru_cache(maxsize=4)
@@ -70,34 +71,21 @@ def torso(
     ring_z = middle_z + b * np.sign(cosine) * np.abs(cosine) ** 0.8
     drop = 46 + 48 * np.clip(cosine, 0, 1) + 60 * np.clip(-cosine, 0, 1) + 4 * np.abs(sine)
     shoulder = np.stack([ring_x, float(border[:, 1].mean()) - drop, ring_z], axis=-1)
-    rings = []
-    for s in np.linspace(0, 1, 7)[1:]:
-        ring = low * (1 - s) + shoulder * s
-        ring[:, 1] += 15 * np.sin(np.pi * s) * (0.3 + np.abs(sine))
-        rings.append(ring)
+    t = np.linspace(0, 1, 7)[1:, None, None]
+    slope = low * (1 - t) + shoulder * t
+    slope[..., 1] += 15 * np.sin(np.pi * t[..., 0]) * (0.3 + np.abs(sine))
     # down to the hips, so that nobody in a group floats
-    for fall, grow in (
-        (14, 1.06),
-        (40, 1.11),
-        (80, 1.13),
-        (130, 1.12),
-        (200, 1.1),
-        (300, 1.05),
-        (520, 0.95),
-        (900, 0.9),
-    ):
-        ring = shoulder * [grow, 1, 1] + [0, -fall, 0]
-        ring[:, 2] = middle_z + (shoulder[:, 2] - middle_z) * (1 + 0.25 * min(1.0, fall / 120))
-        rings.append(ring)
+    fall, grow = np.array(_HIPS).T[..., None]
+    trunk = np.stack([shoulder[:, 0] * grow, shoulder[:, 1] - fall, middle_z + (shoulder[:, 2] - middle_z) * (1 + 0.25 * np.minimum(1.0, fall / 120))], axis=-1)
+    rings = np.concatenate([slope, trunk])
+    # cloth hangs in folds, deeper farther from the neck
     folds = np.random.default_rng(0 if person is None else person.wear.seed)
-    for number, ring in enumerate(rings):
-        # cloth hangs in folds, deeper farther from the neck
-        depth = 1.2 + 0.5 * number
-        for _ in range(3):
-            k, phase = folds.integers(3, 12), folds.uniform(0, 2 * np.pi)
-            ring[:, 2] += depth * 0.5 * np.sin(k * azimuth + phase + 0.5 * number) * cosine
-            ring[:, 1] += depth * 0.35 * np.sin(k * azimuth + phase + 0.8 * number)
-    vertices = np.concatenate([neck.reshape(-1, 3), *rings])
+    number = np.arange(len(rings))[:, None, None]
+    k, phase = folds.integers(3, 12, (len(rings), 1, 3)), folds.uniform(0, 2 * np.pi, (len(rings), 1, 3))
+    angle, depth = k * azimuth[:, None] + phase, 1.2 + 0.5 * number[..., 0]
+    rings[..., 2] += depth * 0.5 * np.sin(angle + 0.5 * number).sum(-1) * cosine
+    rings[..., 1] += depth * 0.35 * np.sin(angle + 0.8 * number).sum(-1)
+    vertices = np.concatenate([neck.reshape(-1, 3), rings.reshape(-1, 3)])
     count = rows + len(rings)
     material = Material(label="clothes", rgb=(1.0, 1.0, 1.0), texture="cloth", roughness=0.85, specular=0.02)
     if person is None:

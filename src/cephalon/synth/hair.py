@@ -166,7 +166,7 @@ def _under(model: HeadModel, neutral: Float, hair: Hair, layers: int) -> list[Pi
             vertices=neutral[used] + normals * (0.8 + 1.6 * k) * weight[used][:, None], faces=faces,
             material=Material(label="hair", kind="hair", layer=True, rgb=_colour(hair, 0.8), texture="fur0", casts=False),
             corner_uv=uv * np.float32(5.0) + np.float32(0.37 * k),
-            tangents=normals, occlusion=np.full(len(used), 0.4), opacity=np.clip(weight[used] * 1.5, 0, 1), rides=True,
+            tangents=normals, occlusion=np.full(len(used), 0.75), opacity=np.clip(weight[used] * 1.5, 0, 1), rides=True,
         )
         for k in reversed(range(layers))
     ]  # fmt: skip

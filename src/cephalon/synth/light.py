@@ -51,9 +51,14 @@ def rotate_sh(coefficients: Float, to_from: Float) -> Float:
     return _FROM_NODES @ (sh_basis(_ROTATION_NODES @ to_from) @ coefficients)
 
 
+def irradiance_coefficients(coefficients: Float) -> Float:
+    """Return the coefficients (9, c) of irradiance / pi, by normal, of radiance coefficients (9, c)."""
+    return coefficients * (_COSINE / np.pi)[:, None]
+
+
 def irradiance(coefficients: Float, normals: NDArray[np.floating]) -> Float:
     """Return irradiance / pi (..., c) of radiance coefficients (9, c) at unit normals (..., 3), not below 0."""
-    return np.maximum(sh_basis(normals) @ (coefficients * (_COSINE / np.pi)[:, None]), 0.0)
+    return np.maximum(sh_basis(normals) @ irradiance_coefficients(coefficients), 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

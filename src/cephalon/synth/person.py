@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,13 +142,20 @@ def draw_identity(
     known = features(age=age, sex=sex, ancestry=ancestry)
     index = [i for i, name in enumerate(link.names) if name in known]
     value = np.array([known[link.names[i]] for i in index])
-    inner, cross = link.covariance[np.ix_(index, index)], link.cross[:, index]
+    cross, spread, gain = _matheron(model, tuple(index))
     z = rng.standard_normal(len(cross))
+    drawn = link.mean[index] + cross.T @ z + spread @ rng.standard_normal(len(index))
+    return z + gain @ (value - drawn)
+
+
+@lru_cache(maxsize=8)
+def _matheron(model: HeadModel, index: tuple[int, ...]) -> tuple[Float, Float, Float]:
+    """Return the covariates' covariance with z (k, c), the root of what z leaves of theirs (c, c), and the gain (k, c)."""
+    rows = list(index)
+    inner, cross = model.link.covariance[np.ix_(rows, rows)], model.link.cross[:, rows]
     rest = inner - cross.T @ cross
     spread, axes = np.linalg.eigh((rest + rest.T) / 2)
-    noise = axes @ (np.sqrt(np.clip(spread, 0.0, None)) * rng.standard_normal(len(index)))
-    drawn = link.mean[index] + cross.T @ z + noise
-    return z + cross @ np.linalg.solve(inner, value - drawn)
+    return cross, axes * np.sqrt(np.clip(spread, 0.0, None)), np.linalg.solve(inner, cross.T).T
 
 
 def draw_person(

@@ -11,6 +11,7 @@ from PIL import Image
 
 from cephalon.geometry import Camera, Raster, rasterise_mesh
 from cephalon.synth._kernels import layers_kernel, majority_kernel, shadow_kernel
+from cephalon.synth._light_kernels import resolve_kernel
 from cephalon.synth._shading import shade_kernel
 from cephalon.synth.assemble import Geometry, Stage, assemble
 from cephalon.synth.labels import LABELS
@@ -89,22 +90,15 @@ def render(library: Library, scene: Scene, *, supersample: int, texture: int) ->
     exposure = scene.sensor.exposure * _exposure(stage, image[::2, ::2], label[::2, ::2], scene.sensor.balance)
     s = supersample
     behind = background(library, scene, height // s, width // s, exposure)
-    open_share = _pooled(np.where(solid.face_index < 0, passed, np.float32(0)), s)
-    linear = _pooled(np.minimum(image * exposure.astype(np.float32), 30.0), s) + open_share[..., None] * behind
+    linear, transmitted = np.zeros_like(behind), np.zeros(behind.shape[:2], np.float32)
+    resolve_kernel(image, solid.face_index, passed, exposure, behind, np.array([s]), linear, transmitted)
     return Rendering(
-        linear=linear.astype(np.float32),
+        linear=linear,
         label=_majority(label, s),
-        transmitted=_pooled(passed, s),
+        transmitted=transmitted,
         solid_depth=solid.depth,
         stage=stage,
     )
-
-
-def _pooled(image: Float32, s: int) -> Float32:
-    total = image[::s, ::s].copy()
-    for number in range(1, s * s):
-        total += image[number // s :: s, number % s :: s]
-    return total / np.float32(s * s)
 
 
 def _majority(label: NDArray[np.uint8], s: int) -> NDArray[np.uint8]:
@@ -203,15 +197,13 @@ def _shadows(stage: Stage, lamps: list[Lamp], width: int) -> tuple[Float, Float,
     least = min(_SHADOW_PX, 2 * _SHADOW_PX * width // 300)
     side = int(np.clip(least * reach / 260.0, least, 640))
     maps = np.full((count, side, side), np.inf, dtype=np.float32)
-    faces = np.ascontiguousarray(
-        np.concatenate([stage.solids.faces, stage.layers.faces + len(stage.solids.vertices)])
-    ).astype(np.int32)
-    uv = np.concatenate([stage.solids.corner_uv, stage.layers.corner_uv])
     texture, alpha = _layer_look(stage)
     alpha = alpha * stage.materials[stage.layers.face_material, 11]
-    # a clear lens lets light through; a tinted one shades
-    texture = np.concatenate([np.full(len(stage.solids.faces), -1, np.int32), texture])
-    alpha = np.concatenate([np.ones(len(stage.solids.faces), np.float32), alpha])
+    dark = np.flatnonzero(alpha >= 0.45)  # a clear lens lets light through; a tinted one shades
+    faces = np.concatenate([stage.solids.faces, stage.layers.faces[dark] + np.int32(len(stage.solids.vertices))])
+    uv = np.concatenate([stage.solids.corner_uv, stage.layers.corner_uv[dark]])
+    texture = np.concatenate([np.full(len(stage.solids.faces), -1, np.int32), texture[dark]])
+    alpha = np.concatenate([np.ones(len(stage.solids.faces), np.float32), alpha[dark]])
     opacity = np.concatenate([np.ones(len(stage.solids.vertices), np.float32), stage.layers.attributes[:, 7]])
     scale = side / (2 * reach)
     for number, lamp in enumerate(lamps):
