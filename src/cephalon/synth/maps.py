@@ -69,7 +69,7 @@ def make_skin_maps(
     if not relative:
         relative = [_plain_relative(noise, masks, rng) for _ in range(3)]
     brows = [_brow_map(model, mesh, position, region) for mesh in brow_meshes]
-    brows += [_drawn_brow(k, position, region) for k in range(8 if not brows else 4)]
+    brows += [_drawn_brow(model, k, position, region) for k in range(8 if not brows else 4)]
     filled = [np.log(_filled(b, chart.covered)) for b in relative]
     return SkinMaps(
         chart=chart,
@@ -172,12 +172,12 @@ def _noise(size: int, covered: NDArray[np.bool_], rng: np.random.Generator) -> F
 
 
 def _relative(skin: Float32, region: dict[str, Float], covered: NDArray[np.bool_]) -> Float32:
-    """Divide a skin by its own tone; what it does not show (mouth, sockets) becomes 1."""
+    """Divide a skin by its own tone; what it does not show (mouth, sockets) becomes 1, and nearly so its painted brows."""
     known = covered & (skin.sum(-1) > 1e-4)
     face = known & (region["cheeks"] > 0.5)
     tone = np.median(skin[face], axis=0)
     relative = np.clip(skin / np.maximum(tone, 1e-4), 0.04, 4.0)
-    hidden = np.clip(1.6 * region["mouth_cavity"], 0, 1)
+    hidden = np.maximum(np.clip(1.6 * region["mouth_cavity"], 0, 1), 0.85 * np.clip(1.4 * region["brows"], 0, 1))
     relative = relative * (1 - hidden[..., None]) + hidden[..., None]
     relative[~known] = 1.0
     return relative.astype(np.float32)
@@ -225,6 +225,30 @@ def _front_window(model: HeadModel) -> tuple[Float, tuple[int, int]]:
     return np.array([low[0], high[1]]), (int(extent[1]), int(extent[0]))
 
 
+_BROW_ROWS = ((336, 285), (296, 295), (334, 282), (293, 283), (300, 276))
+"""Points of the set mediapipe478 above and below the left brow, from within."""
+
+
+def _brow_line(model: HeadModel) -> Float:
+    """Return where the left brow's named points are: (2, 5) distances from the middle, rising, and heights, mm."""
+    points = model.points(None, "mediapipe478")
+    middle = np.array([(points[upper] + points[lower]) / 2 for upper, lower in _BROW_ROWS])
+    return middle[np.argsort(middle[:, 0]), :2].T
+
+
+def _on_line(picture: Float, corner: Float, line: Float) -> Float:
+    """Move the columns of a frontal picture of both brows up or down, smoothly, so that they lie on the named points' line."""
+    height, width = picture.shape
+    x = np.abs(corner[0] + (np.arange(width) + 0.5) / _XY_PX_PER_MM)
+    y = corner[1] - (np.arange(height) + 0.5) / _XY_PX_PER_MM
+    total = picture.sum(0)
+    kept = total > 0.15 * np.percentile(total, 90)
+    centre = (picture * y[:, None]).sum(0)[kept] / total[kept]
+    rise = np.polyfit(x[kept], np.interp(x[kept], *line) - centre, 2)
+    moved = np.polyval(rise, np.clip(x, *x[kept][[np.argmin(x[kept]), np.argmax(x[kept])]]))
+    return np.stack([np.interp(y[::-1] - moved[c], y[::-1], picture[::-1, c])[::-1] for c in range(width)], axis=1)
+
+
 def _from_front(picture: Float, corner: Float, position: Float, region: dict[str, Float]) -> Float:
     """Carry a frontal picture (h, w) over to the chart."""
     x = (position[..., 0] - corner[0]) * _XY_PX_PER_MM
@@ -248,30 +272,30 @@ def _brow_map(model: HeadModel, mesh: BoundMesh, position: Float, region: dict[s
     side = mesh.texture.shape[0]
     picture = np.zeros((height, width))
     picture[seen] = bilinear(mesh.texture[..., 1], np.stack([place[:, 0] * side, (1 - place[:, 1]) * side], axis=1))
-    return np.clip(1.5 * _from_front(gaussian_filter(picture, 1.0), corner, position, region), 0, 0.97)
+    picture = _on_line(gaussian_filter(picture, 1.0), corner, _brow_line(model))
+    return np.clip(1.5 * _from_front(picture, corner, position, region), 0, 0.97)
 
 
-def _drawn_brow(number: int, position: Float, region: dict[str, Float]) -> Float:
-    """Opacity of a brow drawn hair by hair along an arch over the eye, on the chart."""
+def _drawn_brow(model: HeadModel, number: int, position: Float, region: dict[str, Float]) -> Float:
+    """Opacity of a brow drawn hair by hair along the named points' line, on the chart."""
     rng = np.random.default_rng([31, number])
-    weight = region["brows"] > 0.5
-    brow = position[weight & (position[..., 0] > 0)]
-    inner, outer = max(13.0, float(brow[:, 0].min())), float(brow[:, 0].max())
-    middle = float(np.median(brow[:, 1])) + rng.uniform(-1.5, 1.5)
-    thick, arch = rng.uniform(2.6, 5.0), rng.uniform(1.0, 5.0)
-    corner, (height, width) = np.array([-70.0, middle + 35]), (350, 700)
+    line = _brow_line(model)
+    inner, outer = float(line[0, 0]), float(line[0, -1])
+    thick, arch = rng.uniform(2.2, 4.2), rng.uniform(-1.0, 1.0)
+    corner, (height, width) = np.array([-70.0, float(line[1].mean()) + 35]), (350, 700)
     picture = np.zeros((height, width))
     for sign in (-1, 1):
         count = int(rng.uniform(420, 700))
         s = rng.random(count)
-        along = inner + 2 + s * (outer - inner - 1)
-        centre = middle + arch * np.sin(np.pi * np.clip(s * 1.25, 0, 1)) - 5.0 * np.clip(s - 0.75, 0, 1)
+        along = inner + s * (outer - inner)
+        centre = np.interp(along, *line) + arch * (np.sin(np.pi * s) - 0.6)
         across = (rng.random(count) - 0.5) * 2 * thick * (1 - 0.75 * s**2) * np.clip(0.55 + s * 3, 0, 1)
         angle = np.deg2rad(80 - 75 * np.clip(s * 1.6, 0, 1) + rng.normal(0, 9, count))
         length = rng.uniform(4.0, 7.5, count)
         t = np.linspace(0, 1, 24)
         hair_x = sign * (along[:, None] + np.cos(angle)[:, None] * length[:, None] * t)
-        hair_y = (centre + across)[:, None] + np.sin(angle)[:, None] * length[:, None] * t * (1 - 0.3 * t)
+        rise = np.sin(angle)[:, None] * length[:, None] * (t * (1 - 0.3 * t) - 0.4)  # about its own middle
+        hair_y = (centre + across)[:, None] + rise
         column = ((hair_x - corner[0]) * _XY_PX_PER_MM).astype(int).clip(0, width - 1)
         row = ((corner[1] - hair_y) * _XY_PX_PER_MM).astype(int).clip(0, height - 1)
         np.add.at(picture, (row, column), 0.5 * (1 - 0.7 * t)[None].repeat(count, 0))
