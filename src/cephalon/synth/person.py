@@ -261,7 +261,7 @@ def _draw_hair(
         )
     if style == "mesh":
         fitting = [m for m in meshes if male == m.startswith("short") or (not male and m == "short04")]
-        if rng.random() < 0.6:
+        if rng.random() < 0.85:
             fitting = [m for m in fitting if m != "bob02"] or fitting  # its fringe hides an eye
         style = "mesh:" + fitting[int(rng.integers(len(fitting)))] if fitting else "strands"
     length = float(rng.uniform(25, 80) if male and rng.random() < 0.85 else rng.uniform(90, 420))
