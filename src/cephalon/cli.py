@@ -191,7 +191,7 @@ def _parser() -> argparse.ArgumentParser:
 
     assets = commands.add_parser("assets", help="files that Cephalon uses: list them, or fetch an optional one")
     assets.add_argument("action", choices=["list", "get"])
-    assets.add_argument("name", nargs="?", help="for example mediapipe")
+    assets.add_argument("name", nargs="?", help="mediapipe (landmarks) or makehuman (skins and hair of synthetic people)")
     assets.set_defaults(run=_assets)
 
     licenses = commands.add_parser("licenses", help="licences of the code, the model, the weights and the data")
@@ -418,7 +418,7 @@ def _assets(options: argparse.Namespace) -> int:
             _out(line)
         return 0
     if not options.name:
-        raise InputError(f"assets get: say which; known are: {', '.join(assets.fetchable())}")
+        raise InputError(f"assets get: say which; known are: {', '.join((*assets.fetchable(), *assets.collections()))}")
     path = assets.get(options.name, progress=_say)
     _out(f"{options.name} is in {path}")
     return 0

@@ -105,7 +105,7 @@ def directions_of(height: int, width: int) -> tuple[Float, Float]:
 
 
 def prepare_panorama(name: str, rgb: NDArray[np.floating]) -> Panorama:
-    """Analyse a panorama (h, w, 3) of linear radiance.
+    """Analyse a panorama (h, 2 h, 3) of linear radiance, h a multiple of 128.
 
     What is brighter than eight times the mean goes into one directional lamp, the "sun" (its cast shadows are sharp,
     which order-2 harmonics cannot show); the rest into harmonics.
@@ -113,7 +113,7 @@ def prepare_panorama(name: str, rgb: NDArray[np.floating]) -> Panorama:
     full = np.maximum(np.asarray(rgb, dtype=np.float64), 0.0)
     half = full.shape[0] // 128
     if half > 1:
-        full = full.reshape(128, half, full.shape[1] // half, half, 3).mean(axis=(1, 3))
+        full = full[: 128 * half, : 256 * half].reshape(128, half, 256, half, 3).mean(axis=(1, 3))
     direction, solid = directions_of(*full.shape[:2])
     mean = (full.mean(-1) * solid).sum() / (4 * np.pi)
     full = full / max(mean, 1e-9)
