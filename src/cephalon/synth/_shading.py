@@ -38,22 +38,22 @@ def shade_kernel(
     mirror_h, mirror_w = mirror.shape[0], mirror.shape[1]
     glossy_h, glossy_w = glossy.shape[1], glossy.shape[2]
 
-    def arrives(lamp: int, px: float, py: float, pz: float) -> float:
-        # Share of a lamp's light at a point: five taps of the shadow map.
+    def arrives(lamp: int, px: float, py: float, pz: float, taps: int) -> float:
+        # Share of a lamp's light at a point, by so many taps (up to five) of the shadow map.
         m = shadow_maps_from_camera[lamp]
         u = m[0, 0] * px + m[0, 1] * py + m[0, 2] * pz + m[0, 3]
         v = m[1, 0] * px + m[1, 1] * py + m[1, 2] * pz + m[1, 3]
         z = m[2, 0] * px + m[2, 1] * py + m[2, 2] * pz + m[2, 3]
         soft = lamps[lamp, 6]
         bias = lamps[lamp, 7]
-        lit = 0.0
+        lit, weight = 0.0, 1.0 / taps
         z -= bias
-        for tap in range(5):
+        for tap in range(taps):
             dx = soft if tap in (1, 2) else (-soft if tap > 2 else 0.0)
             dy = soft if tap in (1, 3) else (-soft if tap in (2, 4) else 0.0)
             row, column = int(v + dy), int(u + dx)
             if row < 0 or column < 0 or row >= map_side or column >= map_side or z <= shadow_maps[lamp, row, column]:
-                lit += 0.2
+                lit += weight
         return lit
 
     def around(dx: float, dy: float, dz: float) -> tuple[float, float]:
@@ -139,7 +139,7 @@ def shade_kernel(
                     cosine = nx * lx + ny * ly + nz * lz
                     if cosine <= -0.3 * soft:
                         continue
-                    lit = arrives(lamp, px, py, pz)
+                    lit = arrives(lamp, px, py, pz, 5)
                     if lit == 0.0:
                         continue
                     # Light that enters skin comes out beyond the terminator too, the red most.
@@ -233,7 +233,9 @@ def shade_kernel(
                         wrapped = 0.3 + 0.7 * cosine
                         if wrapped <= 0.0:
                             continue
-                        lit = arrives(lamp, px + 4.0 * lx, py + 4.0 * ly, pz + 4.0 * lz) * (0.4 + 0.6 * share)
+                        # what lies deeper is seen through the strands before it, which blur its shadow
+                        taps = 5 if number == 0 else 1
+                        lit = arrives(lamp, px + 4.0 * lx, py + 4.0 * ly, pz + 4.0 * lz, taps) * (0.4 + 0.6 * share)
                         if lit == 0.0:
                             continue
                         along = tx * lx + ty * ly + tz * lz

@@ -238,8 +238,11 @@ def transfer_vectors(
 
 def frame_towards(direction: Float) -> Float:
     """Return the rotation (3, 3) into a camera that looks along -`direction` (its z axis), level as far as it can be."""
-    z = -direction / np.linalg.norm(direction)
-    up = np.array([0.0, 1.0, 0.0]) if abs(z[1]) < 0.95 else np.array([1.0, 0.0, 0.0])
-    x = np.cross(z, up)
-    x /= np.linalg.norm(x)
-    return np.stack([x, np.cross(z, x), z])
+    x, y, z = (float(value) for value in direction)
+    length = (x * x + y * y + z * z) ** 0.5
+    x, y, z = -x / length, -y / length, -z / length
+    # (z axis) x (0, 1, 0), or x (1, 0, 0) where that is too near
+    right = (-z, 0.0, x) if abs(y) < 0.95 else (0.0, z, -y)
+    length = (right[0] ** 2 + right[1] ** 2 + right[2] ** 2) ** 0.5
+    a, b, c = right[0] / length, right[1] / length, right[2] / length
+    return np.array([[a, b, c], [y * c - z * b, z * a - x * c, x * b - y * a], [x, y, z]])

@@ -70,7 +70,7 @@ def render(library: Library, scene: Scene, *, supersample: int, texture: int) ->
     if key is not None:
         lamp, harmonics = key
         lamps.append(lamp)
-    detail = float(np.clip((scene.camera.width / 256) ** 0.5, 0.6, 1.3))
+    detail = float(np.clip((scene.camera.width / 256) ** 0.7, 0.6, 1.3))
     stage = assemble(library, scene, harmonics, texture=texture, detail=detail)
     fine = scene.camera.scaled(float(supersample))
     solid = rasterise_mesh(stage.solids.vertices, stage.solids.faces, fine)
@@ -194,7 +194,7 @@ def _shadows(stage: Stage, lamps: list[Lamp], width: int) -> tuple[Float, Float,
     everything = np.concatenate([stage.solids.vertices, stage.layers.vertices])
     low, high = heads.min(0) - 40, heads.max(0) + 40
     centre, reach = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
-    least = min(_SHADOW_PX, 2 * _SHADOW_PX * width // 300)
+    least = int(np.clip(_SHADOW_PX * width // 192, _SHADOW_PX // 2, _SHADOW_PX))
     side = int(np.clip(least * reach / 260.0, least, 640))
     maps = np.full((count, side, side), np.inf, dtype=np.float32)
     texture, alpha = _layer_look(stage)
@@ -241,7 +241,7 @@ def _exposure(stage: Stage, image: Float32, label: NDArray[np.uint8], balance: f
         return np.ones(3)
     weights = np.array([0.2126, 0.7152, 0.0722])
     light = np.maximum(image[skin].mean(axis=0, dtype=np.float64), 1e-6)
-    albedo = np.mean([h.albedo[..., :3].mean(axis=(0, 1)) for h in stage.heads], axis=0) if stage.heads else np.full(3, 0.35)
+    albedo = np.mean([h.albedo[::4, ::4, :3].mean(axis=(0, 1)) for h in stage.heads], axis=0) if stage.heads else np.full(3, 0.35)
     target = 0.33 * (max(float(albedo.mean()), 0.03) / 0.3) ** 0.42
     cast = light / np.maximum(albedo, 1e-3)
     gains = np.clip((float(weights @ cast) / cast) ** balance, 0.5, 2.0)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cephalon.geometry import Camera, Rigid, rotation_from_rotvec
+from cephalon.geometry import Camera, Rigid, rotation_from_rotvec, rotvec_from_rotation
 from cephalon.geometry.camera import FULL_FRAME_DIAGONAL_MM
+from cephalon.head import HeadModel
+from cephalon.head.model import joint_transforms
 from cephalon.synth.expression import gaze_coefficients, sample_expression, speech
 from cephalon.synth.light import frame_towards
 from cephalon.synth.options import SampleOptions, SensorOptions
@@ -303,13 +306,8 @@ def placed_actor(
     rotvecs[model.joint_names.index("neck")] = neck / 2
     rotvecs[model.joint_names.index("head")] = neck / 2
     about_y, about_x = rotation_from_rotvec(np.deg2rad([[0.0, gaze[0], 0.0], [-gaze[1], 0.0, 0.0]]))
-    from cephalon.geometry import rotvec_from_rotation
-
-    for side in ("left", "right"):
-        rotvecs[model.joint_names.index(f"{side}_eye")] = rotvec_from_rotation(about_y @ about_x)
-    from cephalon.head.model import joint_transforms
-
-    turns, offsets = joint_transforms(model.joints(), model.joint_parents, rotvecs)
+    rotvecs[[model.joint_names.index(f"{side}_eye") for side in ("left", "right")]] = rotvec_from_rotation(about_y @ about_x)
+    turns, offsets = joint_transforms(_rest_joints(model), model.joint_parents, rotvecs)
     head = model.joint_names.index("head")
     body = rotation @ turns[head].T
     middle = turns[head] @ HEAD_MIDDLE + offsets[head]
@@ -320,6 +318,11 @@ def placed_actor(
         joint_rotvecs=rotvecs,
         camera_from_head=Rigid(rotation=body, translation=point - body @ middle),
     )
+
+
+@lru_cache(maxsize=2)
+def _rest_joints(model: HeadModel) -> Float:
+    return model.joints()
 
 
 def _group(library: Library, options: SampleOptions, rng: np.random.Generator) -> Scene:
