@@ -10,7 +10,6 @@ import pytest
 from cephalon.core import InputError
 from cephalon.geometry import rotation_from_rotvec, vertex_normals
 from cephalon.synth._kernels import layers_kernel, majority_kernel, shadow_kernel
-from cephalon.synth.assemble import vertex_normals_fast
 from cephalon.head.expression_prior import INDEX, sample_expressions
 from cephalon.synth.expression import GRIMACES, gaze_coefficients, sample_expression, speech
 from cephalon.synth.light import (
@@ -27,6 +26,7 @@ from cephalon.synth.light import (
 from cephalon.synth.options import FAMILIES, PersonOptions, SampleOptions, family_options
 from cephalon.synth.paint import skin_tone
 from cephalon.synth.person import draw_identity
+from cephalon.synth.piece import vertex_normals_fast
 from cephalon.synth.scene import Sensor
 from cephalon.synth.sensor import expose
 from cephalon.synth.statistics import describe, population
@@ -112,10 +112,14 @@ def test_shadow_map_is_the_nearest_depth():
     points = rng.uniform(2, 38, (24, 3))
     faces = rng.permutation(24).reshape(-1, 3).astype(np.int32)
     depth = np.full((40, 40), np.inf, np.float32)
-    shadow_kernel(
-        points, faces, np.zeros((8, 6), np.float32), np.full(8, -1, np.int32), np.ones(8, np.float32), np.ones(24, np.float32),
-        np.ones(2, np.float32), np.array([[0, 1, 1]]), depth,
-    )  # fmt: skip
+    nothing = np.zeros((0, 6), np.float32), np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.float32)
+    shadow_kernel(points, faces, *nothing, np.ones(2, np.float32), np.array([[0, 1, 1]]), depth)
+    # as see-through faces of full alpha they cast the same shadow, of little alpha none
+    for alpha, found in ((1.0, depth), (0.3, np.full((40, 40), np.inf, np.float32))):
+        again = np.full((40, 40), np.inf, np.float32)
+        look = np.zeros((8, 6), np.float32), np.zeros(8, np.int32), np.full(8, alpha, np.float32), np.ones(24, np.float32)
+        shadow_kernel(points, faces, *look, np.ones(2, np.float32), np.array([[0, 1, 1]]), again)
+        assert np.array_equal(again, found)
     wanted = np.full((40, 40), np.inf)
     y, x = np.mgrid[:40, :40] + 0.5
     for a, b, c in points[faces]:

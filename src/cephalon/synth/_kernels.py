@@ -79,9 +79,11 @@ def shadow_kernel(
 ) -> None:  # fmt: skip
     """Fill an orthographic depth picture (given as infinity) from points (n, 3) in texels and mm.
 
-    Layers (face_texture >= 0) block where their alpha exceeds 0.45.
+    See-through faces, which have a texture, block where their alpha exceeds 0.45; `corner_uv`, `face_texture`, `face_alpha` and `opacity`
+    are empty if all are solid.
     """
     height, width = depth.shape
+    solid = face_texture.shape[0] == 0
 
     for f in range(faces.shape[0]):
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
@@ -92,9 +94,7 @@ def shadow_kernel(
         x0, x1 = math.ceil(max(min(ax, bx, cx), 0.0) - 0.5), math.floor(min(max(ax, bx, cx), float(width)) - 0.5)
         y0, y1 = math.ceil(max(min(ay, by, cy), 0.0) - 0.5), math.floor(min(max(ay, by, cy), float(height)) - 0.5)
         inverse = 1.0 / area
-        texture = face_texture[f]
-        if texture >= 0 and face_alpha[f] < 0.45:
-            continue
+        texture = -1 if solid else face_texture[f]
         # weights as functions of x along a row: w = d x + r
         d0, d1 = (by - cy) * inverse, (cy - ay) * inverse
         d2 = -d0 - d1

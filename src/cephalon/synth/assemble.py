@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from cephalon.geometry import Rigid, rotation_from_rotvec
 from cephalon.head import HeadModel
 from cephalon.head.model import HeadCode, joint_transforms
-from cephalon.synth._kernels import normals_kernel
 from cephalon.synth._light_kernels import light_kernel
 from cephalon.synth.body import clothes
 from cephalon.synth.hair import hair_pieces
@@ -20,7 +19,7 @@ from cephalon.synth.hair_textures import layer_textures
 from cephalon.synth.labels import LABELS
 from cephalon.synth.light import irradiance_coefficients, rotate_sh
 from cephalon.synth.paint import EYE_UV_SCALE, paint_cloth, paint_eye, paint_skin, shared_textures, skin_tone
-from cephalon.synth.piece import Material, Piece
+from cephalon.synth.piece import Material, Piece, vertex_normals_fast
 from cephalon.synth.scene import Actor, Scene
 from cephalon.synth.stock import Library
 from cephalon.synth.wear import occluder, worn
@@ -74,13 +73,6 @@ class Stage:
     texture_info: NDArray[np.int64]
     layer_texels: Float32
     layer_texture_info: NDArray[np.int64]
-
-
-def vertex_normals_fast(vertices: Float, faces: NDArray[np.int32]) -> Float:
-    """Return what `geometry.vertex_normals` returns, compiled."""
-    normals = np.zeros_like(vertices)
-    normals_kernel(np.ascontiguousarray(vertices), np.ascontiguousarray(faces), normals)
-    return normals
 
 
 def pose_head(model: HeadModel, actor: Actor) -> tuple[Float, Float, Rigid]:

@@ -8,13 +8,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from cephalon.geometry import vertex_normals
 from cephalon.head import HeadModel
 from cephalon.synth.hair_textures import FUR_LAYERS
 from cephalon.synth.maps import beard_weight
 from cephalon.synth.mhclo import BoundMesh
 from cephalon.synth.person import Hair, Person
-from cephalon.synth.piece import Material, Piece
+from cephalon.synth.piece import Material, Piece, vertex_normals_fast
 from cephalon.synth.strands import cards, scalp
 from cephalon.synth.wrap import SKULL_CENTRE
 
@@ -102,6 +101,12 @@ def _fur_mesh(model: HeadModel, key: bytes) -> tuple[NDArray[np.int32], NDArray[
     return local.reshape(-1, 3).astype(np.int32), used.astype(np.intp), uv
 
 
+def _skin_normals(model: HeadModel, vertices: Float) -> Float:
+    """Unit normals (k, 3) of the skin's vertices, which come first."""
+    part = model.parts["skin"]
+    return vertex_normals_fast(vertices[: part.vertices.stop], model.faces[part.faces])
+
+
 def _fur(
     model: HeadModel,
     vertices: Float,
@@ -115,7 +120,7 @@ def _fur(
 ) -> list[Piece]:
     """Shells over the skin, each with the strands that reach it (Lengyel et al. 2001)."""
     faces, used, uv = _fur_mesh(model, weight.astype(np.float16).tobytes())
-    normals = vertex_normals(vertices, model.faces)[used]
+    normals = _skin_normals(model, vertices)[used]
     grow = weight[used]
     p = vertices[used]
     comb = np.stack(
@@ -160,7 +165,7 @@ def _under(model: HeadModel, neutral: Float, hair: Hair, layers: int) -> list[Pi
     """A dense cap under cards, so that no skin shines through."""
     weight = scalp(model, 0.6 * hair.balding)
     faces, used, uv = _fur_mesh(model, weight.astype(np.float16).tobytes())
-    normals = vertex_normals(neutral, model.faces)[used]
+    normals = _skin_normals(model, neutral)[used]
     return [
         Piece(
             vertices=neutral[used] + normals * (0.8 + 1.6 * k) * weight[used][:, None], faces=faces,

@@ -191,7 +191,6 @@ def _shadows(stage: Stage, lamps: list[Lamp], width: int) -> tuple[Float, Float,
         if stage.heads
         else np.zeros((1, 3))
     )
-    everything = np.concatenate([stage.solids.vertices, stage.layers.vertices])
     low, high = heads.min(0) - 40, heads.max(0) + 40
     centre, reach = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
     least = int(np.clip(_SHADOW_PX * width // 192, _SHADOW_PX // 2, _SHADOW_PX))
@@ -200,11 +199,14 @@ def _shadows(stage: Stage, lamps: list[Lamp], width: int) -> tuple[Float, Float,
     texture, alpha = _layer_look(stage)
     alpha = alpha * stage.materials[stage.layers.face_material, 11]
     dark = np.flatnonzero(alpha >= 0.45)  # a clear lens lets light through; a tinted one shades
-    faces = np.concatenate([stage.solids.faces, stage.layers.faces[dark] + np.int32(len(stage.solids.vertices))])
-    uv = np.concatenate([stage.solids.corner_uv, stage.layers.corner_uv[dark]])
-    texture = np.concatenate([np.full(len(stage.solids.faces), -1, np.int32), texture[dark]])
-    alpha = np.concatenate([np.ones(len(stage.solids.faces), np.float32), alpha[dark]])
-    opacity = np.concatenate([np.ones(len(stage.solids.vertices), np.float32), stage.layers.attributes[:, 7]])
+    nothing = (np.zeros((0, 6), np.float32), np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.float32))
+    casters = [
+        (stage.solids.vertices, stage.solids.faces, *nothing),
+        (
+            stage.layers.vertices, stage.layers.faces[dark], stage.layers.corner_uv[dark], texture[dark], alpha[dark],
+            np.ascontiguousarray(stage.layers.attributes[:, 7]),
+        ),
+    ]  # fmt: skip
     scale = side / (2 * reach)
     for number, lamp in enumerate(lamps):
         turn = frame_towards(np.array(lamp.direction))
@@ -212,18 +214,9 @@ def _shadows(stage: Stage, lamps: list[Lamp], width: int) -> tuple[Float, Float,
         matrices[number, 0] = [*(turn[0] * scale), offset[0] * scale + side / 2]
         matrices[number, 1] = [*(turn[1] * scale), offset[1] * scale + side / 2]
         matrices[number, 2] = [*turn[2], offset[2]]
-        points = everything @ matrices[number, :, :3].T + matrices[number, :, 3]
-        shadow_kernel(
-            np.ascontiguousarray(points),
-            faces,
-            uv,
-            texture,
-            alpha,
-            opacity,
-            stage.layer_texels,
-            stage.layer_texture_info,
-            maps[number],
-        )
+        for vertices, *look in casters:
+            points = vertices @ matrices[number, :, :3].T + matrices[number, :, 3]
+            shadow_kernel(points, *look, stage.layer_texels, stage.layer_texture_info, maps[number])
         soft = max(1.0, lamp.soft_mm * scale / 1.5)
         rows[number] = [*lamp.direction, *lamp.rgb, soft, 2.5 + 1.1 * soft / scale]
     return rows, matrices, maps
