@@ -131,7 +131,7 @@ def shade_kernel(
                 rough = min(max(materials[m, 3] - 0.28 * (gloss - 0.5) * materials[m, 10], 0.05), 1.0)
                 specular = materials[m, 4] * (gloss if materials[m, 10] > 0.0 else 1.0)
                 depth = solid_depth[row, column]
-                px, py, pz = ray_x * depth + 1.5 * nx, ray_y * depth + 1.5 * ny, depth + 1.5 * nz
+                px, py, pz = ray_x * depth + 2.5 * nx, ray_y * depth + 2.5 * ny, depth + 2.5 * nz
                 sr, sg, sb = 0.0, 0.0, 0.0
                 a2 = rough * rough * rough * rough
                 for lamp in range(number_of_lamps):
@@ -233,9 +233,9 @@ def shade_kernel(
                         wrapped = 0.3 + 0.7 * cosine
                         if wrapped <= 0.0:
                             continue
-                        # what lies deeper is seen through the strands before it, which blur its shadow
+                        # light goes some way into hair; what lies deeper is seen through strands, which blur its shadow
                         taps = 5 if number == 0 else 1
-                        lit = arrives(lamp, px + 4.0 * lx, py + 4.0 * ly, pz + 4.0 * lz, taps) * (0.4 + 0.6 * share)
+                        lit = arrives(lamp, px + 9.0 * lx, py + 9.0 * ly, pz + 9.0 * lz, taps) * (0.4 + 0.6 * share)
                         if lit == 0.0:
                             continue
                         along = tx * lx + ty * ly + tz * lz

@@ -13,7 +13,7 @@ from cephalon.synth.hair_textures import FUR_LAYERS
 from cephalon.synth.maps import beard_weight
 from cephalon.synth.mhclo import BoundMesh
 from cephalon.synth.person import Hair, Person
-from cephalon.synth.piece import Material, Piece, vertex_normals_fast
+from cephalon.synth.piece import Material, Piece, cross, vertex_normals_fast
 from cephalon.synth.strands import cards, scalp
 from cephalon.synth.wrap import SKULL_CENTRE
 
@@ -166,12 +166,14 @@ def _under(model: HeadModel, neutral: Float, hair: Hair, layers: int) -> list[Pi
     weight = scalp(model, 0.6 * hair.balding)
     faces, used, uv = _fur_mesh(model, weight.astype(np.float16).tobytes())
     normals = _skin_normals(model, neutral)[used]
+    # combed back along the skull: strands that stood up would be dark from above
+    lying = cross(normals, np.broadcast_to(np.array([1.0, 0.0, 0.0]), normals.shape))
     return [
         Piece(
             vertices=neutral[used] + normals * (0.8 + 1.6 * k) * weight[used][:, None], faces=faces,
             material=Material(label="hair", kind="hair", layer=True, rgb=_colour(hair, 0.8), texture="fur0", casts=False),
             corner_uv=uv * np.float32(5.0) + np.float32(0.37 * k),
-            tangents=normals, occlusion=np.full(len(used), 0.75), opacity=np.clip(weight[used] * 1.5, 0, 1), rides=True,
+            tangents=lying, occlusion=np.full(len(used), 0.75), opacity=np.clip(weight[used] * 1.5, 0, 1), rides=True,
         )
         for k in reversed(range(layers))
     ]  # fmt: skip

@@ -229,7 +229,7 @@ def _draw_skin(rng: np.random.Generator, options: PersonOptions, melanin: float,
         shadow_rgb=shade,
         shadow_amount=float(rng.uniform(0.1, 0.7)) if painted else 0.0,
         brow=float(rng.random()),
-        brow_strength=float(np.clip(rng.normal(0.85, 0.15), 0.4, 1.0)),
+        brow_strength=float(np.clip(rng.normal(0.85 if sex == "male" else 0.7, 0.15), 0.35, 1.0)),
         seed=int(rng.integers(1 << 31)),
     )
 

@@ -191,6 +191,8 @@ def mask(model: HeadModel, posed: Float, person: Person, rng: np.random.Generato
     out = flat / radius[..., None]
     cloth = skin + out * ((taut - radius) + 5.0)[..., None]
     cloth[..., 1] += rng.normal(0, 0.3, (rows, 1))
+    # under the chin, where the skin turns away from the axis, it hangs below
+    cloth[-3:, :, 1] -= np.array([2.0, 5.0, 9.0])[:, None]
     material = Material(label="mask", rgb=person.wear.mask_rgb, roughness=0.9, texture="pleats")
     pieces = [
         Piece(vertices=cloth.reshape(-1, 3), faces=grid_faces(rows, columns), material=material,
