@@ -1,8 +1,8 @@
 """An outside judge of the synthetic pictures: does MediaPipe find the faces, and are its points where ours are?
 
-    python benchmarks/synth_judge.py PHOTOS [--count 400] [--size 256] [--seed 900] [--plain] [--json FILE] [--worst FILE]
+    python benchmarks/synth_judge.py PHOTOS... [--count 400] [--size 256] [--seed 900] [--plain] [--json FILE] [--worst FILE]
 
-PHOTOS is a folder of real portraits, GIFs of turning heads included, with `index.json` files that may state a `yaw_deg`. By yaw:
+PHOTOS are folders of real portraits, with `index.json` files that may state a `yaw_deg`, and GIFs of turning heads. By yaw:
 the share of pictures with a face found, ours beside the real ones, by MediaPipe as it comes and by a lenient one (thresholds at
 0.1: at a yaw of 45 degrees and more the judge as it comes finds few faces of any kind). A real picture's yaw is MediaPipe's own; where
 it finds nothing that of the index, a GIF's neighbouring frames', or unknown.
@@ -117,13 +117,14 @@ def judge_ours(judges, library, settings: SampleOptions, seed: int, count: int) 
     return rows
 
 
-def real_pictures(folder: Path, size: int):
+def real_pictures(places: list[Path], size: int):
     """Yield (name, picture, yaw or None, clip) of photos and of the frames of GIFs, squares of `size` px."""
     known = {}
-    for index_file in folder.rglob("index.json"):
+    files = [file for place in places for file in (sorted(place.rglob("*")) if place.is_dir() else [place])]
+    for index_file in (file for file in files if file.name == "index.json"):
         records = json.loads(index_file.read_text())
         known |= {Path(r["file"]).name: r.get("yaw_deg") for r in records if isinstance(r, dict) and "file" in r}
-    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in (".jpg", ".jpeg", ".png", ".gif")):
+    for path in (file for file in files if file.suffix.lower() in (".jpg", ".jpeg", ".png", ".gif")):
         with Image.open(path) as opened:
             for number, frame in enumerate(ImageSequence.Iterator(opened)):
                 picture = frame.convert("RGB")
@@ -133,10 +134,10 @@ def real_pictures(folder: Path, size: int):
                 yield f"{path.name} {number}", np.asarray(square), known.get(path.name), path.suffix.lower() == ".gif"
 
 
-def judge_real(judges, folder: Path, size: int) -> list[dict]:
+def judge_real(judges, places: list[Path], size: int) -> list[dict]:
     """Return a row for each real picture."""
     rows = []
-    for name, picture, yaw, clip in real_pictures(folder, size):
+    for name, picture, yaw, clip in real_pictures(places, size):
         found = seen_by(judges[0], picture)
         if found.facial_transformation_matrixes:
             m = np.array(found.facial_transformation_matrixes[0])
@@ -212,7 +213,7 @@ def draw_worst(rows: list[dict], path: Path, count: int = 20, side: int = 320) -
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("photos", type=Path)
+    parser.add_argument("photos", type=Path, nargs="+")
     parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--seed", type=int, default=900)

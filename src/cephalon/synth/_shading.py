@@ -352,7 +352,7 @@ def skin_kernel(
             gloss = (0.35 + 0.75 * oil * (0.4 + 0.8 * nose + 0.3 * cheeks)) * (
                 1.0 + 0.18 * noise[r, c, 0] + 0.12 * medium
             )
-            gloss = gloss * (1 - a) * shade + lips * (0.35 + 0.5 * lip_amount) + 0.5 * cavity
+            gloss = gloss * (1 - a) * shade + lips * (0.22 + 0.4 * lip_amount) + 0.5 * cavity
             out[r, c, 0] = min(max(red * nostril, 0.002), 0.95)
             out[r, c, 1] = min(max(green * nostril, 0.002), 0.95)
             out[r, c, 2] = min(max(blue * nostril, 0.002), 0.95)

@@ -52,7 +52,7 @@ def torso(
     Parameters
     ----------
     vertices : (n, 3) mm of the posed head; None: the mean head.
-    collar : "crew", "v", "shirt", "roll", "hood" or "boat".
+    collar : "crew", "v", "shirt", "roll", "hood" or "boat"; "none" begins at the skin's lower border.
     width : of the shoulders, 1 for an average man.
     person : gives the clothes' colour.
     """

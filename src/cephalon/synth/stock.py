@@ -91,7 +91,7 @@ def load_library(folder: Path | None, texture: int = 512, model: HeadModel | Non
     open_head = model.vertices(model.code(expression={"jawOpen": 0.55, "mouthSmileLeft": 0.4, "mouthSmileRight": 0.4}))
     from cephalon.synth.body import torso
 
-    bust = torso(model)
+    bust = torso(model, collar="none")  # what any neckline leaves bare must not be dark
     hidden = np.arange(len(model.mean)) < model.parts["left_lashes"].vertices.start
     transfer, transfer_open = (
         np.where(hidden[:, None], transfer_vectors(v, faces, blockers=(bust.vertices, bust.faces)), 0.0).astype(

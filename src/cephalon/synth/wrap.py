@@ -105,8 +105,9 @@ def grid(model: HeadModel, name: str) -> tuple[SurfacePoints, int, int, Float]:
             "roll": -84 - 14 * np.clip(front, 0, 1) - 4 * side,
             "hood": -108 - 30 * np.clip(front, 0, 1),
             "boat": -126 - 36 * np.clip(front, 0, 1) - 10 * side,
+            "none": np.full(columns, -1e3),
         }[name.split()[1]]
-        return _grid(model, "neck", azimuth, place(upper), lower, 7)
+        return _grid(model, "neck", azimuth, np.maximum(place(upper), lower), lower, 7)
     if name.startswith("hat "):
         # elevations (deg) of the brim by azimuth: front, side, back
         a, b, c = {
