@@ -7,10 +7,10 @@ the share of pictures with a face found, ours beside the real ones, by MediaPipe
 0.1: at a yaw of 45 degrees and more the judge as it comes finds few faces of any kind). A real picture's yaw is MediaPipe's own; where
 it finds nothing that of the index, a GIF's neighbouring frames', or unknown.
 
-And the mean distance of MediaPipe's points from ours over the points of the bare head that face the camera, in percent of the outer eye
-distance (in 3-D, projected at the head's depth): as it is, and after MediaPipe's own known errors are taken off (the package's
-table of its bias and of its pull towards a mean face, measured on other pictures than these). --worst draws the worst 20, MediaPipe's points
-red and ours green. The data of CEPHALON_SYNTH_DATA is used if set. Needs the extra `mediapipe` and its landmarker file.
+And the mean distance of MediaPipe's points from ours over the points of the bare head that face the camera, in percent of the
+outer eye distance (in 3-D, projected at the head's depth): as it is, and after MediaPipe's own known errors are taken off (the
+package's table of its bias and of its pull towards a mean face, measured on other pictures than these). --worst draws the worst 20,
+MediaPipe's points red and ours green. The data of CEPHALON_SYNTH_DATA is used if set. Needs the extra `mediapipe` and its landmarker file.
 """
 
 from __future__ import annotations
@@ -80,7 +80,8 @@ def known_error(sample, model, unit: float) -> np.ndarray:
     if noise.response is not None:
         points = model.point_set(SET)
         own, mean = (
-            points.positions(v, model.faces) for v in (model.vertices(model.code(identity=np.array(head["identity"]))), model.mean)
+            points.positions(v, model.faces)
+            for v in (model.vertices(model.code(identity=np.array(head["identity"]))), model.mean)
         )
         pulled = noise.response.of((own - mean)[..., None])[..., 0] @ np.array(head["camera_from_skull"])[:3, :3].T
         strays = strays + pulled[:, :2] * camera["focal_px"] / np.median(sample.arrays[f"points_{SET}"][0][:, 2:3])
@@ -137,8 +138,8 @@ def real_pictures(places: list[Path], size: int):
 def judge_real(judges, places: list[Path], size: int) -> list[dict]:
     """Return a row for each real picture."""
     rows = []
-    for name, picture, yaw, clip in real_pictures(places, size):
-        found = seen_by(judges[0], picture)
+    for name, picture, stated, clip in real_pictures(places, size):
+        found, yaw = seen_by(judges[0], picture), stated
         if found.facial_transformation_matrixes:
             m = np.array(found.facial_transformation_matrixes[0])
             yaw = float(np.rad2deg(np.arctan2(m[0, 2], m[2, 2])))
@@ -171,8 +172,14 @@ def report(rows: list[dict], real: list[dict]) -> None:
             f"  {sum(r['found'] for r in theirs):4d}/{len(theirs):4d}  {sum(r['lenient'] for r in theirs):4d}"
         )
     unknown = [r for r in real if r["yaw"] is None]
-    print(f"real pictures of unknown yaw (profiles: nothing found as it comes): {len(unknown)}, lenient {sum(r['lenient'] for r in unknown)}")
-    calm = [r for r in rows if abs(r["yaw"]) < 45 and abs(r["pitch"]) < 20 and abs(r["roll"]) < 30 and not r["mask"] and not r["occluded"]]
+    print(
+        f"real pictures of unknown yaw (profiles: nothing found as it comes): {len(unknown)}, lenient {sum(r['lenient'] for r in unknown)}"
+    )
+    calm = [
+        r
+        for r in rows
+        if abs(r["yaw"]) < 45 and abs(r["pitch"]) < 20 and abs(r["roll"]) < 30 and not r["mask"] and not r["occluded"]
+    ]
     hits = [r for r in calm if r["found"]]
     for what, key in (("", "error"), (" after its known errors", "after")):
         errors = [r[key] for r in hits]
@@ -217,7 +224,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--seed", type=int, default=900)
-    parser.add_argument("--plain", action="store_true", help="no masks, tinted lenses or occluders: as the real portraits mostly are")
+    parser.add_argument(
+        "--plain", action="store_true", help="no masks, tinted lenses or occluders: as the real portraits mostly are"
+    )
     parser.add_argument("--json", type=Path)
     parser.add_argument("--worst", type=Path, metavar="PNG")
     options = parser.parse_args()

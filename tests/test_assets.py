@@ -232,7 +232,10 @@ def test_get_a_collection(server, tmp_path):
     folder = assets.get(things)
     assert folder == tmp_path / "data" / "synth" / "a_set"
     assert (folder / "below" / "two.bin").read_bytes() == CONTENT + b"below/two.bin"
-    assert sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()) == ["below/two.bin", "one.bin"]
+    assert sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()) == [
+        "below/two.bin",
+        "one.bin",
+    ]
 
 
 def test_an_interrupted_collection_goes_on_where_it_stopped(server, tmp_path):

@@ -143,8 +143,9 @@ def registry() -> Registry:
 
 def _collection(entry: Mapping[str, Any]) -> Collection:
     shared = {key: entry[key] for key in ("name", "what", "licence", "source")}
-    files = tuple(FetchableAsset(**shared, **file) for file in entry["files"])
-    return Collection(**shared, folder=entry["folder"], files=files)
+    return Collection(
+        **shared, folder=entry["folder"], files=tuple(FetchableAsset(**shared, **f) for f in entry["files"])
+    )
 
 
 def verify() -> list[str]:
@@ -200,7 +201,11 @@ def listing() -> list[str]:
     for group in known.collections:
         folder = synth_data_dir() / group.folder
         missing = sum(not (folder / file.file).is_file() for file in group.files)
-        state = f"in {folder}" if not missing else f"{missing} of {len(group.files)} files not fetched; type  cephalon assets get {group.name}"
+        state = (
+            f"in {folder}"
+            if not missing
+            else f"{missing} of {len(group.files)} files not fetched; type  cephalon assets get {group.name}"
+        )
         lines.append(f"{group.name}: {state}, {_size(group.size_bytes)}, {group.licence}: {group.what}")
     return lines
 
@@ -278,11 +283,14 @@ def fetchable() -> dict[str, FetchableAsset]:
 
 def collections() -> dict[str, Collection]:
     """Return the records of the collections that `get` can fetch, by name."""
-    return {group.name: group for group in registry().collections}
+    return {record.name: record for record in registry().collections}
 
 
 def get(
-    asset: FetchableAsset | Collection | str, *, folder: str | os.PathLike[str] | None = None, progress: Progress | None = None
+    asset: FetchableAsset | Collection | str,
+    *,
+    folder: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Download an asset to the user data folder (or `folder`) and return its path; at once if it is there already.
 
@@ -304,8 +312,9 @@ def get(
     say = progress or (lambda _: None)
     if isinstance(asset, Collection):
         place = synth_data_dir() / asset.folder if folder is None else Path(folder)
-        for file in asset.files:
-            get(replace(file, name=f"{asset.name} {file.file}", file=Path(file.file).name), folder=(place / file.file).parent, progress=say)
+        for part in asset.files:
+            one = replace(part, name=f"{asset.name} {part.file}", file=Path(part.file).name)
+            get(one, folder=(place / part.file).parent, progress=say)
         return place
     target = Path(folder) / asset.file if folder is not None else _place(asset)
     temporary = None

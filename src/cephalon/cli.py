@@ -191,7 +191,9 @@ def _parser() -> argparse.ArgumentParser:
 
     assets = commands.add_parser("assets", help="files that Cephalon uses: list them, or fetch an optional one")
     assets.add_argument("action", choices=["list", "get"])
-    assets.add_argument("name", nargs="?", help="mediapipe (landmarks) or makehuman (skins and hair of synthetic people)")
+    assets.add_argument(
+        "name", nargs="?", help="mediapipe (landmarks) or makehuman (skins and hair of synthetic people)"
+    )
     assets.set_defaults(run=_assets)
 
     licenses = commands.add_parser("licenses", help="licences of the code, the model, the weights and the data")

@@ -9,8 +9,8 @@ import pytest
 
 from cephalon.core import InputError
 from cephalon.geometry import rotation_from_rotvec, vertex_normals
-from cephalon.synth._kernels import layers_kernel, majority_kernel, shadow_kernel
 from cephalon.head.expression_prior import INDEX, sample_expressions
+from cephalon.synth._kernels import layers_kernel, majority_kernel, shadow_kernel
 from cephalon.synth.expression import GRIMACES, gaze_coefficients, sample_expression, speech
 from cephalon.synth.light import (
     directions_of,
@@ -117,7 +117,12 @@ def test_shadow_map_is_the_nearest_depth():
     # as see-through faces of full alpha they cast the same shadow, of little alpha none
     for alpha, found in ((1.0, depth), (0.3, np.full((40, 40), np.inf, np.float32))):
         again = np.full((40, 40), np.inf, np.float32)
-        look = np.zeros((8, 6), np.float32), np.zeros(8, np.int32), np.full(8, alpha, np.float32), np.ones(24, np.float32)
+        look = (
+            np.zeros((8, 6), np.float32),
+            np.zeros(8, np.int32),
+            np.full(8, alpha, np.float32),
+            np.ones(24, np.float32),
+        )
         shadow_kernel(points, faces, *look, np.ones(2, np.float32), np.array([[0, 1, 1]]), again)
         assert np.array_equal(again, found)
     wanted = np.full((40, 40), np.inf)
@@ -263,7 +268,8 @@ def test_sensor_is_exact_about_what_it_hands_out():
 
     linear = np.full((64, 64, 3), 0.18, np.float32)
     base = Sensor(
-        exposure=1.0, balance=1.0, gains=(1.0, 1.0, 1.0), noise=4.0, blur_px=0.0, motion_px=(0.0, 0.0), sharpen=0.0, contrast=0.0, shrink=1.0,
+        exposure=1.0, balance=1.0,
+        gains=(1.0, 1.0, 1.0), noise=4.0, blur_px=0.0, motion_px=(0.0, 0.0), sharpen=0.0, contrast=0.0, shrink=1.0,
         grey=False, vignette=0.0, quality=97, seed=3,
     )  # fmt: skip
     image, data = expose(linear, base)

@@ -83,7 +83,9 @@ def rgbe(rgb):
     """Bytes (h, w, 4) of linear radiance."""
     mantissa, exponent = np.frexp(rgb.max(-1))
     scale = np.where(rgb.max(-1) > 0, mantissa * 256 / np.maximum(rgb.max(-1), 1e-30), 0)
-    return np.concatenate([rgb * scale[..., None], np.where(scale > 0, exponent + 128, 0)[..., None]], -1).astype(np.uint8)
+    return np.concatenate([rgb * scale[..., None], np.where(scale > 0, exponent + 128, 0)[..., None]], -1).astype(
+        np.uint8
+    )
 
 
 def run_lengths(plane) -> bytes:

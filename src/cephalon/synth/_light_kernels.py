@@ -12,7 +12,9 @@ Array = Any
 
 
 @kernel(signature("d2 i2 d2 l1 D2 S2"), label="renderer", seconds=20)
-def light_kernel(vertices: Array, faces: Array, harmonics: Array, two_sided: Array, normals: Array, attributes: Array) -> None:
+def light_kernel(
+    vertices: Array, faces: Array, harmonics: Array, two_sided: Array, normals: Array, attributes: Array
+) -> None:
     """Fill normal and light of the vertices that are no head's, in place; faces count by their area, `normals` is given as zeros.
 
     `harmonics` (9, 3) are radiance coefficients times the cosine lobe's / pi. A vertex that has a normal keeps it. With
@@ -54,7 +56,14 @@ def light_kernel(vertices: Array, faces: Array, harmonics: Array, two_sided: Arr
 
 @kernel(signature("s3 i2 s2 d1 s3 l1 S3 S2"), label="renderer", seconds=20)
 def resolve_kernel(
-    image: Array, solid_face: Array, passed: Array, exposure: Array, behind: Array, side: Array, linear: Array, transmitted: Array
+    image: Array,
+    solid_face: Array,
+    passed: Array,
+    exposure: Array,
+    behind: Array,
+    side: Array,
+    linear: Array,
+    transmitted: Array,
 ) -> None:
     """Average side[0]^2 samples a pixel: the exposed light with what shows from behind, and the share that layers let through."""
     s = side[0]

@@ -76,7 +76,14 @@ def torso(
     slope[..., 1] += 15 * np.sin(np.pi * t[..., 0]) * (0.3 + np.abs(sine))
     # down to the hips, so that nobody in a group floats
     fall, grow = np.array(_HIPS).T[..., None]
-    trunk = np.stack([shoulder[:, 0] * grow, shoulder[:, 1] - fall, middle_z + (shoulder[:, 2] - middle_z) * (1 + 0.25 * np.minimum(1.0, fall / 120))], axis=-1)
+    trunk = np.stack(
+        [
+            shoulder[:, 0] * grow,
+            shoulder[:, 1] - fall,
+            middle_z + (shoulder[:, 2] - middle_z) * (1 + 0.25 * np.minimum(1.0, fall / 120)),
+        ],
+        axis=-1,
+    )
     rings = np.concatenate([slope, trunk])
     # cloth hangs in folds, deeper farther from the neck
     folds = np.random.default_rng(0 if person is None else person.wear.seed)

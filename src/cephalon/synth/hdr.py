@@ -24,7 +24,12 @@ def read_hdr(path: Path) -> NDArray[np.float32]:
     head, mark, rest = data.partition(b"\n\n")
     line, _, body = rest.partition(b"\n")
     words = line.split()
-    if not head.startswith((b"#?RADIANCE", b"#?RGBE")) or not mark or len(words) != 4 or (words[0], words[2]) != (b"-Y", b"+X"):
+    if (
+        not head.startswith((b"#?RADIANCE", b"#?RGBE"))
+        or not mark
+        or len(words) != 4
+        or (words[0], words[2]) != (b"-Y", b"+X")
+    ):
         raise InputError(f"{path}: not a Radiance picture (.hdr) with rows from above")
     height, width = int(words[1]), int(words[3])
     if not 0 < height * width <= _MOST_PIXELS:

@@ -109,7 +109,9 @@ def _masks(model: HeadModel, region: dict[str, Float], position: Float) -> dict[
     hairline = np.interp(azimuth, [0, 30, 45, 60, 75, 95, 120, 180], [86, 84, 72, 46, 12, -2, -42, -58])
     # no ruler drew it: it wanders, and hair thins out towards it
     way = p[..., 0]
-    hairline = hairline + 2.5 * np.sin(way / 9.0 + 1.0) + 1.5 * np.sin(way / 3.7 + z / 5.0) + 1.2 * np.sin(z / 4.1 - 2.0)
+    hairline = (
+        hairline + 2.5 * np.sin(way / 9.0 + 1.0) + 1.5 * np.sin(way / 3.7 + z / 5.0) + 1.2 * np.sin(z / 4.1 - 2.0)
+    )
     not_ear = 1 - np.clip(region["ears"] * 2, 0, 1)
     scalp = _step(y - hairline, -8, 9) * not_ear
     front = _step(z, -5, 25)

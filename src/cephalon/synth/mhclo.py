@@ -70,7 +70,10 @@ def base_mesh(folder: Path) -> ObjArrays | None:
         return None
     with np.load(path, allow_pickle=False) as archive:
         return ObjArrays(
-            vertices=archive["vertices"].astype(np.float64), uv=archive["uv"], polygons=archive["faces"], polygons_uv=archive["face_uv"]
+            vertices=archive["vertices"].astype(np.float64),
+            uv=archive["uv"],
+            polygons=archive["faces"],
+            polygons_uv=archive["face_uv"],
         )
 
 

@@ -152,10 +152,13 @@ def draw_identity(
 def _matheron(model: HeadModel, index: tuple[int, ...]) -> tuple[Float, Float, Float]:
     """Return the covariates' covariance with z (k, c), the root of what z leaves of theirs (c, c), and the gain (k, c)."""
     rows = list(index)
-    inner, cross = model.link.covariance[np.ix_(rows, rows)], model.link.cross[:, rows]
+    inner: Float = model.link.covariance[np.ix_(rows, rows)]
+    cross: Float = model.link.cross[:, rows]
     rest = inner - cross.T @ cross
     spread, axes = np.linalg.eigh((rest + rest.T) / 2)
-    return cross, axes * np.sqrt(np.clip(spread, 0.0, None)), np.linalg.solve(inner, cross.T).T
+    root: Float = np.asarray(axes * np.sqrt(np.clip(spread, 0.0, None)), dtype=np.float64)
+    gain: Float = np.asarray(np.linalg.solve(inner, cross.T).T, dtype=np.float64)
+    return cross, root, gain
 
 
 def draw_person(

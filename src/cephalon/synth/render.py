@@ -234,7 +234,11 @@ def _exposure(stage: Stage, image: Float32, label: NDArray[np.uint8], balance: f
         return np.ones(3)
     weights = np.array([0.2126, 0.7152, 0.0722])
     light = np.maximum(image[skin].mean(axis=0, dtype=np.float64), 1e-6)
-    albedo = np.mean([h.albedo[::4, ::4, :3].mean(axis=(0, 1)) for h in stage.heads], axis=0) if stage.heads else np.full(3, 0.35)
+    albedo = (
+        np.mean([h.albedo[::4, ::4, :3].mean(axis=(0, 1)) for h in stage.heads], axis=0)
+        if stage.heads
+        else np.full(3, 0.35)
+    )
     target = 0.33 * (max(float(albedo.mean()), 0.03) / 0.3) ** 0.42
     cast = light / np.maximum(albedo, 1e-3)
     gains = np.clip((float(weights @ cast) / cast) ** balance, 0.5, 2.0)

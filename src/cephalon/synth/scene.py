@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 
 import numpy as np
@@ -79,8 +79,8 @@ class Sensor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Scene:
-    """Everything that one picture shows.
+class Setting:
+    """What the pictures of one sitting have in common.
 
     Attributes
     ----------
@@ -88,8 +88,6 @@ class Scene:
     background : "photo", "panorama" or "made"; `background_number` and `background_seed` pick and make it.
     """
 
-    camera: Camera
-    actors: tuple[Actor, ...]
     panorama: int
     world_from_camera: Float
     lamps: tuple[Lamp, ...]
@@ -98,6 +96,14 @@ class Scene:
     background_seed: int
     background_blur: float
     sensor: Sensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scene(Setting):
+    """Everything that one picture shows."""
+
+    camera: Camera
+    actors: tuple[Actor, ...]
 
 
 def draw_scenes(library: Library, options: SampleOptions, *, rng: np.random.Generator) -> list[Scene]:
@@ -137,21 +143,7 @@ def _angles(options: SampleOptions, rng: np.random.Generator) -> tuple[float, fl
     return float(yaw), float(pitch), float(np.clip(roll, -camera.roll_deg[1], camera.roll_deg[1]))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Setting:
-    """What the pictures of one sitting have in common."""
-
-    panorama: int
-    world_from_camera: Float
-    lamps: tuple[Lamp, ...]
-    background: str
-    background_number: float
-    background_seed: int
-    background_blur: float
-    sensor: Sensor
-
-
-def _setting(library: Library, options: SampleOptions, rng: np.random.Generator) -> _Setting:
+def _setting(library: Library, options: SampleOptions, rng: np.random.Generator) -> Setting:
     turn = rng.uniform(0, 2 * np.pi)
     tilt = float(np.clip(rng.normal(0, 0.08), -0.3, 0.3))
     about_y, about_x = rotation_from_rotvec(np.array([[0.0, turn, 0.0], [tilt, 0.0, 0.0]]))
@@ -164,7 +156,7 @@ def _setting(library: Library, options: SampleOptions, rng: np.random.Generator)
         background = "photo"
     elif kind < options.photo_background + options.panorama_background:
         background = "panorama"
-    return _Setting(
+    return Setting(
         panorama=int(rng.integers(len(library.panoramas))),
         world_from_camera=world_from_camera,
         lamps=lamps,
@@ -231,7 +223,7 @@ def _sensor(options: SensorOptions, exposure: float, size: int, rng: np.random.G
 
 
 def _portrait(
-    library: Library, options: SampleOptions, person: Person, angles: tuple[float, float, float], setting: _Setting,
+    library: Library, options: SampleOptions, person: Person, angles: tuple[float, float, float], setting: Setting,
     rng: np.random.Generator, *, rest: bool = False,
 ) -> Scene:  # fmt: skip
     model = library.model
@@ -246,12 +238,9 @@ def _portrait(
     return _scene(camera, (actor,), setting)
 
 
-def _scene(camera: Camera, actors: tuple[Actor, ...], setting: _Setting) -> Scene:
-    return Scene(
-        camera=camera, actors=actors, panorama=setting.panorama, world_from_camera=setting.world_from_camera, lamps=setting.lamps,
-        background=setting.background, background_number=setting.background_number, background_seed=setting.background_seed,
-        background_blur=setting.background_blur, sensor=setting.sensor,
-    )  # fmt: skip
+def _scene(camera: Camera, actors: tuple[Actor, ...], setting: Setting) -> Scene:
+    shared = {field.name: getattr(setting, field.name) for field in fields(Setting)}
+    return Scene(camera=camera, actors=actors, **shared)
 
 
 def _placed(
@@ -306,7 +295,9 @@ def placed_actor(
     rotvecs[model.joint_names.index("neck")] = neck / 2
     rotvecs[model.joint_names.index("head")] = neck / 2
     about_y, about_x = rotation_from_rotvec(np.deg2rad([[0.0, gaze[0], 0.0], [-gaze[1], 0.0, 0.0]]))
-    rotvecs[[model.joint_names.index(f"{side}_eye") for side in ("left", "right")]] = rotvec_from_rotation(about_y @ about_x)
+    rotvecs[[model.joint_names.index(f"{side}_eye") for side in ("left", "right")]] = rotvec_from_rotation(
+        about_y @ about_x
+    )
     turns, offsets = joint_transforms(_rest_joints(model), model.joint_parents, rotvecs)
     head = model.joint_names.index("head")
     body = rotation @ turns[head].T
@@ -372,7 +363,7 @@ def _sequence(
     options: SampleOptions,
     person: Person,
     angles: tuple[float, float, float],
-    setting: _Setting,
+    setting: Setting,
     rng: np.random.Generator,
 ) -> list[Scene]:
     """A head that turns a little, looks about and speaks, at 25 pictures a second."""

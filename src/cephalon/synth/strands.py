@@ -199,7 +199,9 @@ def _ribbons(
     half = 0.5 * width * np.exp(rng.normal(0, 0.25, (count, 1, 1))) * (1 - 0.45 * t**2)
     vertices = np.stack([curve - across * half, curve + across * half], axis=2).reshape(-1, 3)
     # Locks are lit as the body of hair that they are part of, not as boards that each stand at an angle of their own.
-    body = curve - np.stack([0 * curve[..., 0], np.minimum(curve[..., 1], SKULL_CENTRE[1]), 0 * curve[..., 2] - 14.0], axis=-1)
+    body = curve - np.stack(
+        [0 * curve[..., 0], np.minimum(curve[..., 1], SKULL_CENTRE[1]), 0 * curve[..., 2] - 14.0], axis=-1
+    )
     body /= np.maximum(np.linalg.norm(body, axis=2, keepdims=True), 1e-6)
     body = body + rng.normal(0, 0.16, (count, 1, 3)) + 0.12 * across
     body /= np.linalg.norm(body, axis=2, keepdims=True)
@@ -224,5 +226,7 @@ def _ribbon_faces(count: int, points: int) -> tuple[NDArray[np.int32], NDArray[n
     faces = np.stack([first, second], axis=2).reshape(-1, 3).astype(np.int32)
     v = np.arange(points) / (points - 1)
     v0, v1, left, right = v[:-1], v[1:], 0 * v[1:], 0 * v[1:] + _STRANDS_SPAN
-    uv = np.stack([np.stack([left, v0, right, v0, right, v1], -1), np.stack([left, v0, right, v1, left, v1], -1)], axis=1)
+    uv = np.stack(
+        [np.stack([left, v0, right, v0, right, v1], -1), np.stack([left, v0, right, v1, left, v1], -1)], axis=1
+    )
     return faces, uv[None].astype(np.float32)

@@ -52,7 +52,11 @@ def _unwrapped(
     screen = np.stack([corner * _PX, (1 - height[faces[chosen]]) * _PX, 1000.0 - radius[faces[chosen]]], axis=-1)
     raster = rasterise(screen.reshape(-1, 3), np.arange(3 * len(chosen)).reshape(-1, 3), _PX, _PX)
     index = np.where(raster.covered, chosen[raster.face_index], -1).astype(np.int32)
-    return index, raster.barycentric, (lambda v: v / np.pi + 0.5) if sphere else (lambda v: (v - _LOWEST_MM) / _REACH_MM)
+    return (
+        index,
+        raster.barycentric,
+        (lambda v: v / np.pi + 0.5) if sphere else (lambda v: (v - _LOWEST_MM) / _REACH_MM),
+    )
 
 
 @lru_cache(maxsize=8)

@@ -80,8 +80,10 @@ def yardstick(model: HeadModel, neutral: Float | None = None) -> Yardstick:
 def _table(own: list[float], drawn: list[float]) -> Float:
     """Return (2, k + 2) increasing; beyond the named points millimetres stay millimetres."""
     # points that an unusual head has in another order, or nearly in one place, keep a millimetre between them
-    least = np.arange(len(own))
+    least = np.arange(len(own), dtype=np.float64)
     rising = np.maximum.accumulate(np.array(own) - least) + least
-    ends = np.array([[rising[0] - _BEYOND_MM, rising[-1] + _BEYOND_MM], [drawn[0] - _BEYOND_MM, drawn[-1] + _BEYOND_MM]])
+    ends = np.array(
+        [[rising[0] - _BEYOND_MM, rising[-1] + _BEYOND_MM], [drawn[0] - _BEYOND_MM, drawn[-1] + _BEYOND_MM]]
+    )
     middle = np.stack([rising, np.array(drawn)])
     return np.concatenate([ends[:, :1], middle, ends[:, 1:]], axis=1)
