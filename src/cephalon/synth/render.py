@@ -16,7 +16,7 @@ from cephalon.synth._shading import shade_kernel
 from cephalon.synth.assemble import Geometry, Stage, assemble
 from cephalon.synth.labels import LABELS
 from cephalon.synth.light import frame_towards, rotate_sh, sh_basis
-from cephalon.synth.scene import Lamp, Scene
+from cephalon.synth.scene import Lamp, Scene, far_lamp
 from cephalon.synth.stock import Library
 
 Float = NDArray[np.float64]
@@ -65,7 +65,7 @@ def render(library: Library, scene: Scene, *, supersample: int, texture: int) ->
     lamps = list(scene.lamps)
     if panorama.sun_rgb.max() > 0.02:
         sun = camera_from_world @ panorama.sun_direction
-        lamps.append(_lamp(sun, panorama.sun_rgb, 2.5))
+        lamps.append(far_lamp(sun, panorama.sun_rgb, 2.5))
     key = _key_light(harmonics)
     if key is not None:
         lamp, harmonics = key
@@ -154,15 +154,6 @@ def _layer_look(stage: Stage) -> tuple[NDArray[np.int32], Float32]:
     return np.ascontiguousarray(rows[:, 5].astype(np.int32)), np.ascontiguousarray(rows[:, 7])
 
 
-def _lamp(direction: Float, rgb: Float, soft_mm: float) -> Lamp:
-    d = direction / np.linalg.norm(direction)
-    return Lamp(
-        direction=(float(d[0]), float(d[1]), float(d[2])),
-        rgb=(float(rgb[0]), float(rgb[1]), float(rgb[2])),
-        soft_mm=soft_mm,
-    )
-
-
 def _key_light(harmonics: Float) -> tuple[Lamp, Float] | None:
     """Take part of the surroundings' directed light into a lamp with a broad shadow, so that hair and hats shade the face.
 
@@ -176,7 +167,7 @@ def _key_light(harmonics: Float) -> tuple[Lamp, Float] | None:
     basis = sh_basis(direction)
     rgb = _KEY_SHARE * (basis[1:4] @ harmonics[1:4]) / (np.pi * (basis[1:4] @ basis[1:4]))
     rgb = np.maximum(rgb, 0.0)
-    return _lamp(direction, rgb, 14.0), harmonics - np.pi * basis[:, None] * rgb
+    return far_lamp(direction, rgb, 14.0), harmonics - np.pi * basis[:, None] * rgb
 
 
 def _shadows(stage: Stage, lamps: list[Lamp], width: int) -> tuple[Float, Float, Float32]:

@@ -181,14 +181,15 @@ def _lamps(options: SampleOptions, rng: np.random.Generator) -> tuple[Lamp, ...]
             strength *= 3.0  # a hard side light
         warm = rng.normal(0, options.light.cast)
         rgb = strength * np.exp(np.array([warm, 0.0, -warm]) + rng.normal(0, 0.25 * options.light.cast, 3))
-        lamps.append(_lamp(direction, rgb, float(np.exp(rng.uniform(np.log(1.5), np.log(16.0))))))
+        lamps.append(far_lamp(direction, rgb, float(np.exp(rng.uniform(np.log(1.5), np.log(16.0))))))
     if rng.random() < options.light.flash:
         rgb = np.full(3, float(rng.uniform(0.6, 1.8)))
-        lamps = [*lamps[:3], _lamp(np.array([rng.normal(0, 0.06), rng.normal(-0.08, 0.05), -1.0]), rgb, 2.0)]
+        lamps = [*lamps[:3], far_lamp(np.array([rng.normal(0, 0.06), rng.normal(-0.08, 0.05), -1.0]), rgb, 2.0)]
     return tuple(lamps)
 
 
-def _lamp(direction: Float, rgb: Float, soft_mm: float) -> Lamp:
+def far_lamp(direction: Float, rgb: Float, soft_mm: float) -> Lamp:
+    """Return a lamp in a direction (3,) of any length."""
     d = direction / np.linalg.norm(direction)
     return Lamp(
         direction=(float(d[0]), float(d[1]), float(d[2])),
