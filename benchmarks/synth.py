@@ -1,10 +1,11 @@
 """How fast synthetic people are made: images per second of one process on one core, everything and all truth.
 
-    python benchmarks/synth.py [--sizes 128 256] [--count 60] [--data DIR] [--json FILE]
+    python benchmarks/synth.py [--sizes 128 256] [--count 60] [--repeats 3] [--data DIR] [--json FILE]
 
-The default family (hair, glasses, shadows, all maps), seeds apart from any data set. Per picture the processor time of this
-process (not the clock's: other work on the machine does not count), after a warm-up of 10; mean, median and 90 % over pictures, by
-stage: drawing the scene, rendering, the sensor with JPEG, truth; and writing the bytes of a shard, apart.
+The default family (hair, glasses, shadows, all maps), seeds apart from any data set. Each picture is made several times, and the
+least processor time of this process counts (not the clock's; what other work on the machine takes from caches and memory still
+does: see the load that is printed), after a warm-up of 10; mean, median and 90 % over pictures; of it rendering, and the sensor with
+JPEG; and encoding the bytes of a shard, apart.
 """
 
 from __future__ import annotations
@@ -27,11 +28,11 @@ from cephalon.synth import sample as stage  # noqa: E402
 TARGETS = {128: 40.0, 256: 15.0}
 
 
-def measure(size: int, count: int, data: Path | None) -> dict:
+def measure(size: int, count: int, repeats: int, data: Path | None) -> dict:
     options = SampleOptions(size=size)
     library = load_library(data, stage.texture_size(options))
     clock = time.process_time
-    parts: dict[str, list[float]] = {"render": [], "sensor": []}
+    spent: dict[str, float] = {}
 
     def timed(name, function):
         def run(*arguments, **named):
@@ -39,26 +40,32 @@ def measure(size: int, count: int, data: Path | None) -> dict:
             try:
                 return function(*arguments, **named)
             finally:
-                parts[name].append(clock() - start)
+                spent[name] = clock() - start
 
         return run
 
-    stage.render, stage.expose = timed("render", stage.render), timed("sensor", stage.expose)
-    seconds, writing = [], []
+    kept = stage.render, stage.expose
+    stage.render, stage.expose = timed("render", kept[0]), timed("sensor", kept[1])
+    rows = []
     for index in range(count + 10):
-        start = clock()
-        sample = make_samples(library, options, 424_242, index)[0]
-        seconds.append(clock() - start)
-        start = clock()
-        data_bytes = sum(map(len, encode(sample).values()))
-        writing.append(clock() - start)
-    seconds = np.array(seconds[10:])
-    mean = float(seconds.mean())
+        best: dict[str, float] = {}
+        for _ in range(repeats):
+            start = clock()
+            sample = make_samples(library, options, 424_242, index)[0]
+            spent["picture"] = clock() - start
+            start = clock()
+            data_bytes = sum(map(len, encode(sample).values()))
+            spent["encode"] = clock() - start
+            best = {name: min(value, best.get(name, np.inf)) for name, value in spent.items()}
+        rows.append(best)
+    stage.render, stage.expose = kept
+    ms = {name: np.array([1e3 * row[name] for row in rows[10:]]) for name in rows[0]}
+    mean = float(ms["picture"].mean())
     return {
-        "size": size, "count": count, "images_per_second": 1 / mean, "target": TARGETS.get(size), "ms_mean": 1e3 * mean,
-        "ms_median": 1e3 * float(np.median(seconds)), "ms_90": 1e3 * float(np.percentile(seconds, 90)),
-        "ms_render": 1e3 * float(np.mean(parts["render"][10:])), "ms_sensor": 1e3 * float(np.mean(parts["sensor"][10:])),
-        "ms_encode": 1e3 * float(np.mean(writing[10:])), "bytes": data_bytes,
+        "size": size, "count": count, "repeats": repeats, "images_per_second": 1e3 / mean, "target": TARGETS.get(size), "ms_mean": mean,
+        "ms_median": float(np.median(ms["picture"])), "ms_90": float(np.percentile(ms["picture"], 90)),
+        "ms_render": float(ms["render"].mean()), "ms_sensor": float(ms["sensor"].mean()), "ms_encode": float(ms["encode"].mean()),
+        "bytes": data_bytes,
     }  # fmt: skip
 
 
@@ -66,10 +73,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", type=int, nargs="+", default=[128, 256])
     parser.add_argument("--count", type=int, default=60)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    rows = [measure(size, options.count, data_folder(options.data)) for size in options.sizes]
+    rows = [measure(size, options.count, options.repeats, data_folder(options.data)) for size in options.sizes]
     print(
         f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; one process, one thread"
     )

@@ -229,8 +229,59 @@ def test_unwritable_folder(server, tmp_path):
         assets.get(record(server.url + "/good"), folder=tmp_path / "file" / "below")
 
 
+def group(server, *names: str) -> assets.Collection:
+    for name in names:
+        server.answers["/" + name] = (200, CONTENT + name.encode(), None)
+    files = tuple(record(f"{server.url}/{name}", CONTENT + name.encode(), file=name) for name in names)
+    return assets.Collection(name="set", folder="a_set", what="things", licence="CC0-1.0", source="test", files=files)
+
+
+def test_get_a_collection(server, tmp_path):
+    things = group(server, "one.bin", "below/two.bin")
+    folder = assets.get(things)
+    assert folder == tmp_path / "data" / "synth" / "a_set"
+    assert (folder / "below" / "two.bin").read_bytes() == CONTENT + b"below/two.bin"
+    assert sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()) == [
+        "below/two.bin",
+        "one.bin",
+    ]
+
+
+def test_an_interrupted_collection_goes_on_where_it_stopped(server, tmp_path):
+    things = group(server, "one.bin", "two.bin")
+    server.answers["/two.bin"] = (404, b"no", None)
+    with pytest.raises(InputError, match=r"two\.bin.*404"):
+        assets.get(things)
+    server.answers["/two.bin"] = (200, CONTENT + b"two.bin", None)
+    del server.answers["/one.bin"]
+    assert (assets.get(things) / "two.bin").is_file()
+
+
+def test_collections_are_recorded_with_address_hash_and_licence():
+    for things in assets.collections().values():
+        assert things.licence == "CC0-1.0"
+        assert len({file.file for file in things.files}) == len(things.files)
+        for file in things.files:
+            assert file.url.startswith("https://")
+            assert re.fullmatch(r"[0-9a-f]{64}", file.sha256)
+            assert file.size_bytes > 1000
+            assert not Path(file.file).is_absolute()
+            assert ".." not in Path(file.file).parts
+    assert any(row.name == "makehuman" and row.where == "fetched on request" for row in assets.licence_table())
+
+
+def test_what_was_fetched_is_found_by_synthetic_people(server, tmp_path, monkeypatch):
+    from cephalon.synth import data_folder
+
+    monkeypatch.delenv("CEPHALON_SYNTH_DATA", raising=False)
+    monkeypatch.delenv("CEPHALON_TEST_DATA", raising=False)
+    assert data_folder() is None
+    assets.get(group(server, "one.bin"))
+    assert data_folder() == tmp_path / "data" / "synth"
+
+
 def test_unknown_asset():
-    with pytest.raises(InputError, match=r"'moon' is unknown; fetchable are: mediapipe"):
+    with pytest.raises(InputError, match=r"'moon' is unknown; fetchable are: makehuman, mediapipe"):
         assets.get("moon")
 
 
@@ -241,7 +292,8 @@ def test_listing(tmp_path):
     place = tmp_path / "data" / "mediapipe"
     place.mkdir(parents=True)
     (place / "face_landmarker.task").write_bytes(b"x")
-    assert "cephalon assets get" not in "\n".join(assets.listing())
+    assert "cephalon assets get mediapipe" not in "\n".join(assets.listing())
+    assert "files not fetched; type  cephalon assets get makehuman" in text
 
 
 # -- finding ----------------------------------------------------------------------------------------------------------

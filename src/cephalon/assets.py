@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -84,6 +84,29 @@ class FetchableAsset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """Files that belong together, which `get` downloads into one folder of `synth_data_dir`.
+
+    Attributes
+    ----------
+    folder : its name below that folder.
+    files : the files, each named by its path below the collection's folder.
+    """
+
+    name: str
+    folder: str
+    what: str
+    licence: str
+    source: str
+    files: tuple[FetchableAsset, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size_bytes for file in self.files)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LicenceRow:
     """One work with its licence, and `where` it lies: in the package, or installed by which extra."""
 
@@ -101,6 +124,7 @@ class Registry:
     packaged: tuple[PackagedAsset, ...]
     fetchable: tuple[FetchableAsset, ...]
     third_party: tuple[LicenceRow, ...]
+    collections: tuple[Collection, ...] = ()
 
 
 @lru_cache(maxsize=1)
@@ -113,6 +137,14 @@ def registry() -> Registry:
         packaged=tuple(PackagedAsset(**entry) for entry in record["packaged"]),
         fetchable=tuple(FetchableAsset(**entry) for entry in record["fetchable"]),
         third_party=tuple(LicenceRow(**entry) for entry in record["third_party"]),
+        collections=tuple(_collection(entry) for entry in record["collections"]),
+    )
+
+
+def _collection(entry: Mapping[str, Any]) -> Collection:
+    shared = {key: entry[key] for key in ("name", "what", "licence", "source")}
+    return Collection(
+        **shared, folder=entry["folder"], files=tuple(FetchableAsset(**shared, **f) for f in entry["files"])
     )
 
 
@@ -139,7 +171,7 @@ def licence_table() -> list[LicenceRow]:
     rows = [
         LicenceRow(name="cephalon", what="this program", licence="Apache-2.0", source="this project", where="package")
     ]
-    for assets, where in ((known.packaged, "package"), (known.fetchable, "fetched on request")):
+    for assets, where in ((known.packaged, "package"), ((*known.fetchable, *known.collections), "fetched on request")):
         rows += [LicenceRow(name=a.name, what=a.what, licence=a.licence, source=a.source, where=where) for a in assets]
     return [*rows, *known.third_party]
 
@@ -171,6 +203,15 @@ def listing() -> list[str]:
         there = _place(asset).is_file()
         state = f"in {_place(asset)}" if there else f"not fetched; type  cephalon assets get {asset.name}"
         lines.append(f"{asset.name}: {state}, {_size(asset.size_bytes)}, {asset.licence}: {asset.what}")
+    for group in known.collections:
+        folder = synth_data_dir() / group.folder
+        missing = sum(not (folder / file.file).is_file() for file in group.files)
+        state = (
+            f"in {folder}"
+            if not missing
+            else f"{missing} of {len(group.files)} files not fetched; type  cephalon assets get {group.name}"
+        )
+        lines.append(f"{group.name}: {state}, {_size(group.size_bytes)}, {group.licence}: {group.what}")
     return lines
 
 
@@ -193,6 +234,11 @@ def user_data_dir() -> Path:
     else:
         base = os.environ.get("XDG_DATA_HOME") or str(Path.home() / ".local" / "share")
     return Path(base) / "cephalon"
+
+
+def synth_data_dir() -> Path:
+    """Return the folder in which `get` puts collections for synthetic people, and where those look for them."""
+    return user_data_dir() / "synth"
 
 
 def find_mediapipe_task(path: str | os.PathLike[str] | None = None) -> Path:
@@ -240,12 +286,21 @@ def fetchable() -> dict[str, FetchableAsset]:
     return {asset.name: asset for asset in registry().fetchable}
 
 
+def collections() -> dict[str, Collection]:
+    """Return the records of the collections that `get` can fetch, by name."""
+    return {record.name: record for record in registry().collections}
+
+
 def get(
-    asset: FetchableAsset | str, *, folder: str | os.PathLike[str] | None = None, progress: Progress | None = None
+    asset: FetchableAsset | Collection | str,
+    *,
+    folder: str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Download an asset to the user data folder (or `folder`) and return its path; at once if it is there already.
 
-    The file appears under its name only when its size and sha256 are right.
+    A file appears under its name only when its size and sha256 are right. Of a collection the files that are there stay, so an
+    interrupted download goes on where it stopped.
 
     Raises
     ------
@@ -255,11 +310,17 @@ def get(
     import tempfile
 
     if isinstance(asset, str):
-        known = fetchable()
+        known: dict[str, FetchableAsset | Collection] = {**fetchable(), **collections()}
         if asset not in known:
             raise InputError(f"asset {asset!r} is unknown; fetchable are: {', '.join(sorted(known))}")
         asset = known[asset]
     say = progress or (lambda _: None)
+    if isinstance(asset, Collection):
+        place = synth_data_dir() / asset.folder if folder is None else Path(folder)
+        for part in asset.files:
+            one = replace(part, name=f"{asset.name} {part.file}", file=Path(part.file).name)
+            get(one, folder=(place / part.file).parent, progress=say)
+        return place
     target = Path(folder) / asset.file if folder is not None else _place(asset)
     temporary = None
     try:

@@ -211,16 +211,22 @@ def test_no_caricatures(model, adults):
 
 
 def test_faces_do_not_fold(model, adults):
-    """Hardly any triangle of the outer face turns its back, against the mean head."""
+    """Hardly any of the outer face turns its back, against the mean head.
+
+    By area: what folds are slivers in the corners of mouth and eyes (0.03 to 0.25 mm^2, where upper and lower meet), four in five
+    of all folded triangles.
+    """
     inside = np.zeros(len(model.mean), dtype=bool)
     inside[face_vertices(model)] = True
     faces = model.faces[model.parts["skin"].faces]
     faces = faces[inside[faces].all(axis=1)]
     upright = face_normals(model.mean, faces)
     heads = np.concatenate(list(adults.values()))
-    turned = np.array([((face_normals(head, faces) * upright).sum(axis=1) < 0).mean() for head in heads])
-    assert turned.mean() < 0.001
-    assert turned.max() < 0.02
+    corners = model.mean[faces]
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    turned = np.array([((face_normals(head, faces) * upright).sum(axis=1) < 0) @ area / area.sum() for head in heads])
+    assert turned.mean() < 0.0002
+    assert turned.max() < 0.01
 
 
 def test_everybodys_lips_are_closed_at_rest(model, adults):

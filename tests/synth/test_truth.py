@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.ndimage import binary_dilation
 
 from cephalon.geometry import Camera, Rigid, bilinear
 from cephalon.synth.labels import LABELS
@@ -188,7 +189,9 @@ def test_labels_match_the_parts(shots):
             assert np.isin(part[iris], allowed).mean() > 0.8
         lips = label == LABELS["lips"]
         if lips.sum() > 20:
-            assert (part[lips] == 0).mean() > 0.8
+            # a class is that of most of the pixel, a part that of its centre: they meet within a pixel
+            assert binary_dilation(part == 0, np.ones((3, 3)))[lips].mean() > 0.98
+            assert (part[lips] == 0).mean() > 0.7
         assert (shot.maps.visible_depth[label == LABELS["background"]] == 0).mean() > 0.95
         assert (label[shot.maps.visible_depth > 0] > 0).mean() > 0.95
         assert eyes.sum() < 0.1 * eyes.size

@@ -226,7 +226,7 @@ def assets(options: argparse.Namespace) -> int:
             out(line)
         return 0
     if not options.name:
-        raise InputError(f"assets get: say which; known are: {', '.join(assets.fetchable())}")
+        raise InputError(f"assets get: say which; known are: {', '.join((*assets.fetchable(), *assets.collections()))}")
     path = assets.get(options.name, progress=say)
     out(f"{options.name} is in {path}")
     return 0

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cephalon.synth.truth import prn_position_map
 
 _WHERE = {
-    "sample_expression": "expression", "Library": "library", "data_folder": "library", "load_library": "library", "Sample": "sample",
+    "sample_expression": "expression", "Library": "stock", "data_folder": "stock", "load_library": "stock", "Sample": "sample",
     "decode": "sample", "encode": "sample", "iterate": "sample", "make_samples": "sample", "read_records": "shards", "read_shard": "shards",
     "write_dataset": "shards", "prn_position_map": "truth",
 }  # fmt: skip

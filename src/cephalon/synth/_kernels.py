@@ -33,7 +33,7 @@ def _types(types: Any) -> dict[str, Any]:
         "u1": readonly(types.uint8, 1), "u2": readonly(types.uint8, 2),
         "D2": types.Array(types.float64, 2, "C"), "S1": types.Array(types.float32, 1, "C"), "S2": types.Array(types.float32, 2, "C"),
         "S3": types.Array(types.float32, 3, "C"), "S4": types.Array(types.float32, 4, "C"), "I3": types.Array(types.int32, 3, "C"),
-        "U2": types.Array(types.uint8, 2, "C"),
+        "U2": types.Array(types.uint8, 2, "C"), "U3": types.Array(types.uint8, 3, "C"), "B2": types.Array(types.int8, 2, "C"),
     }  # fmt: skip
 
 
@@ -79,27 +79,11 @@ def shadow_kernel(
 ) -> None:  # fmt: skip
     """Fill an orthographic depth picture (given as infinity) from points (n, 3) in texels and mm.
 
-    Layers (face_texture >= 0) block where their alpha exceeds 0.45.
+    See-through faces, which have a texture, block where their alpha exceeds 0.45; `corner_uv`, `face_texture`, `face_alpha` and `opacity`
+    are empty if all are solid.
     """
     height, width = depth.shape
-
-    def span(
-        d0: float, r0: float, d1: float, r1: float, d2: float, r2: float, low: float, high: float
-    ) -> tuple[int, int]:
-        # First and last column of a row where all three weights d x + r can be 0 or more, with a margin.
-        if d0 > 0.0:
-            low = max(low, -r0 / d0)
-        elif d0 < 0.0:
-            high = min(high, -r0 / d0)
-        if d1 > 0.0:
-            low = max(low, -r1 / d1)
-        elif d1 < 0.0:
-            high = min(high, -r1 / d1)
-        if d2 > 0.0:
-            low = max(low, -r2 / d2)
-        elif d2 < 0.0:
-            high = min(high, -r2 / d2)
-        return math.ceil(low - 0.501), math.floor(high - 0.499)
+    solid = face_texture.shape[0] == 0
 
     for f in range(faces.shape[0]):
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
@@ -110,9 +94,7 @@ def shadow_kernel(
         x0, x1 = math.ceil(max(min(ax, bx, cx), 0.0) - 0.5), math.floor(min(max(ax, bx, cx), float(width)) - 0.5)
         y0, y1 = math.ceil(max(min(ay, by, cy), 0.0) - 0.5), math.floor(min(max(ay, by, cy), float(height)) - 0.5)
         inverse = 1.0 / area
-        texture = face_texture[f]
-        if texture >= 0 and face_alpha[f] < 0.45:
-            continue
+        texture = -1 if solid else face_texture[f]
         # weights as functions of x along a row: w = d x + r
         d0, d1 = (by - cy) * inverse, (cy - ay) * inverse
         d2 = -d0 - d1
@@ -120,8 +102,13 @@ def shadow_kernel(
             py = row + 0.5
             r0 = (bx * (cy - py) - cx * (by - py)) * inverse
             r1 = (cx * (ay - py) - ax * (cy - py)) * inverse
-            first, last = span(d0, r0, d1, r1, d2, 1.0 - r0 - r1, x0 + 0.5, x1 + 0.5)
-            for column in range(first, last + 1):
+            low, high = x0 + 0.5, x1 + 0.5  # where all three weights d x + r of the row can be 0 or more, with a margin
+            for d, r in ((d0, r0), (d1, r1), (d2, 1.0 - r0 - r1)):
+                if d > 0.0:
+                    low = max(low, -r / d)
+                elif d < 0.0:
+                    high = min(high, -r / d)
+            for column in range(math.ceil(low - 0.501), math.floor(high - 0.499) + 1):
                 px = column + 0.5
                 w0 = d0 * px + r0
                 w1 = d1 * px + r1
@@ -159,24 +146,6 @@ def layers_kernel(
     height, width = count.shape
     most = depth.shape[2]
 
-    def span(
-        d0: float, r0: float, d1: float, r1: float, d2: float, r2: float, low: float, high: float
-    ) -> tuple[int, int]:
-        # First and last column of a row where all three weights d x + r can be 0 or more, with a margin.
-        if d0 > 0.0:
-            low = max(low, -r0 / d0)
-        elif d0 < 0.0:
-            high = min(high, -r0 / d0)
-        if d1 > 0.0:
-            low = max(low, -r1 / d1)
-        elif d1 < 0.0:
-            high = min(high, -r1 / d1)
-        if d2 > 0.0:
-            low = max(low, -r2 / d2)
-        elif d2 < 0.0:
-            high = min(high, -r2 / d2)
-        return math.ceil(low - 0.501), math.floor(high - 0.499)
-
     for f in range(faces.shape[0]):
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
         ax, ay, bx, by, cx, cy = x[i], y[i], x[j], y[j], x[k], y[k]
@@ -199,8 +168,13 @@ def layers_kernel(
             py = row + 0.5
             s0 = (bx * (cy - py) - cx * (by - py)) * inverse
             s1 = (cx * (ay - py) - ax * (cy - py)) * inverse
-            first, last = span(d0, s0, d1, s1, d2, 1.0 - s0 - s1, x0 + 0.5, x1 + 0.5)
-            for column in range(first, last + 1):
+            low, high = x0 + 0.5, x1 + 0.5  # where all three weights d x + r of the row can be 0 or more, with a margin
+            for d, r in ((d0, s0), (d1, s1), (d2, 1.0 - s0 - s1)):
+                if d > 0.0:
+                    low = max(low, -r / d)
+                elif d < 0.0:
+                    high = min(high, -r / d)
+            for column in range(math.ceil(low - 0.501), math.floor(high - 0.499) + 1):
                 px = column + 0.5
                 w0 = d0 * px + s0
                 w1 = d1 * px + s1

@@ -38,22 +38,22 @@ def shade_kernel(
     mirror_h, mirror_w = mirror.shape[0], mirror.shape[1]
     glossy_h, glossy_w = glossy.shape[1], glossy.shape[2]
 
-    def arrives(lamp: int, px: float, py: float, pz: float) -> float:
-        # Share of a lamp's light at a point: five taps of the shadow map.
+    def arrives(lamp: int, px: float, py: float, pz: float, taps: int) -> float:
+        # Share of a lamp's light at a point, by so many taps (up to five) of the shadow map.
         m = shadow_maps_from_camera[lamp]
         u = m[0, 0] * px + m[0, 1] * py + m[0, 2] * pz + m[0, 3]
         v = m[1, 0] * px + m[1, 1] * py + m[1, 2] * pz + m[1, 3]
         z = m[2, 0] * px + m[2, 1] * py + m[2, 2] * pz + m[2, 3]
         soft = lamps[lamp, 6]
         bias = lamps[lamp, 7]
-        lit = 0.0
+        lit, weight = 0.0, 1.0 / taps
         z -= bias
-        for tap in range(5):
+        for tap in range(taps):
             dx = soft if tap in (1, 2) else (-soft if tap > 2 else 0.0)
             dy = soft if tap in (1, 3) else (-soft if tap in (2, 4) else 0.0)
             row, column = int(v + dy), int(u + dx)
             if row < 0 or column < 0 or row >= map_side or column >= map_side or z <= shadow_maps[lamp, row, column]:
-                lit += 0.2
+                lit += weight
         return lit
 
     def around(dx: float, dy: float, dz: float) -> tuple[float, float]:
@@ -131,7 +131,7 @@ def shade_kernel(
                 rough = min(max(materials[m, 3] - 0.28 * (gloss - 0.5) * materials[m, 10], 0.05), 1.0)
                 specular = materials[m, 4] * (gloss if materials[m, 10] > 0.0 else 1.0)
                 depth = solid_depth[row, column]
-                px, py, pz = ray_x * depth + 1.5 * nx, ray_y * depth + 1.5 * ny, depth + 1.5 * nz
+                px, py, pz = ray_x * depth + 2.5 * nx, ray_y * depth + 2.5 * ny, depth + 2.5 * nz
                 sr, sg, sb = 0.0, 0.0, 0.0
                 a2 = rough * rough * rough * rough
                 for lamp in range(number_of_lamps):
@@ -139,7 +139,7 @@ def shade_kernel(
                     cosine = nx * lx + ny * ly + nz * lz
                     if cosine <= -0.3 * soft:
                         continue
-                    lit = arrives(lamp, px, py, pz)
+                    lit = arrives(lamp, px, py, pz, 5)
                     if lit == 0.0:
                         continue
                     # Light that enters skin comes out beyond the terminator too, the red most.
@@ -233,7 +233,9 @@ def shade_kernel(
                         wrapped = 0.3 + 0.7 * cosine
                         if wrapped <= 0.0:
                             continue
-                        lit = arrives(lamp, px + 4.0 * lx, py + 4.0 * ly, pz + 4.0 * lz) * (0.4 + 0.6 * share)
+                        # light goes some way into hair; what lies deeper is seen through strands, which blur its shadow
+                        taps = 5 if number == 0 else 1
+                        lit = arrives(lamp, px + 9.0 * lx, py + 9.0 * ly, pz + 9.0 * lz, taps) * (0.4 + 0.6 * share)
                         if lit == 0.0:
                             continue
                         along = tx * lx + ty * ly + tz * lz
@@ -291,6 +293,7 @@ def skin_kernel(
     scalp_paint, beard_full, beard_goatee, beard_moustache, keep_scalp = (
         values[22], values[24], values[25], values[26], values[27])  # fmt: skip
     lip_tone = values[28]
+    scalp_r, scalp_g, scalp_b = values[29], values[30], values[31]
     for r in range(size):
         for c in range(size):
             if bare[r, c] == 255:
@@ -326,9 +329,11 @@ def skin_kernel(
             area = max(beard_full * masks[r, c, 7], beard_goatee * masks[r, c, 8], beard_moustache * masks[r, c, 9])
             hairs = min(max(0.5 + 0.55 * strands, 0.0), 1.0)
             a = max(stubble * masks[r, c, 7] * (0.35 + 0.5 * hairs) * 0.55, area * (0.55 + 0.45 * hairs))
-            a = max(a, scalp_paint * scalp * (0.72 + 0.28 * hairs))
             a = max(a, brow_strength * brow[r, c])
             red, green, blue = red * (1 - a) + a * hair_r, green * (1 - a) + a * hair_g, blue * (1 - a) + a * hair_b
+            b = scalp_paint * scalp * (0.72 + 0.28 * hairs)
+            red, green, blue = red * (1 - b) + b * scalp_r, green * (1 - b) + b * scalp_g, blue * (1 - b) + b * scalp_b
+            a = max(a, b)
             kind = bare[r, c]
             if brow_strength * brow[r, c] > 0.4:
                 kind = classes[0]
@@ -337,7 +342,7 @@ def skin_kernel(
             elif scalp_paint * scalp > 0.4:
                 kind = classes[2]
             label[r, c] = kind
-            shade = 1.0 - wrinkles * (0.38 * masks[r, c, 10])
+            shade = 1.0 - wrinkles * (0.24 * masks[r, c, 10])
             inside = 1.0 - 0.55 * cavity
             wet_r, wet_g, wet_b = 0.24, 0.075, 0.065
             red = (red * (1 - cavity) + wet_r * cavity * inside) * shade
@@ -347,7 +352,7 @@ def skin_kernel(
             gloss = (0.35 + 0.75 * oil * (0.4 + 0.8 * nose + 0.3 * cheeks)) * (
                 1.0 + 0.18 * noise[r, c, 0] + 0.12 * medium
             )
-            gloss = gloss * (1 - a) * shade + lips * (0.35 + 0.5 * lip_amount) + 0.5 * cavity
+            gloss = gloss * (1 - a) * shade + lips * (0.22 + 0.4 * lip_amount) + 0.5 * cavity
             out[r, c, 0] = min(max(red * nostril, 0.002), 0.95)
             out[r, c, 1] = min(max(green * nostril, 0.002), 0.95)
             out[r, c, 2] = min(max(blue * nostril, 0.002), 0.95)

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from cephalon.geometry import Rigid, rotation_from_rotvec
 from cephalon.head import HeadModel
 from cephalon.head.model import HeadCode, joint_transforms
-from cephalon.synth._kernels import normals_kernel
+from cephalon.synth._light_kernels import light_kernel
 from cephalon.synth.body import clothes
 from cephalon.synth.hair import hair_pieces
 from cephalon.synth.hair_textures import layer_textures
 from cephalon.synth.labels import LABELS
-from cephalon.synth.light import irradiance, rotate_sh
+from cephalon.synth.light import irradiance_coefficients, rotate_sh
 from cephalon.synth.paint import EYE_UV_SCALE, paint_cloth, paint_eye, paint_skin, shared_textures, skin_tone
-from cephalon.synth.piece import Material, Piece
+from cephalon.synth.piece import Material, Piece, vertex_normals_fast
 from cephalon.synth.scene import Actor, Scene
 from cephalon.synth.stock import Library
 from cephalon.synth.wear import occluder, worn
@@ -73,13 +73,6 @@ class Stage:
     texture_info: NDArray[np.int64]
     layer_texels: Float32
     layer_texture_info: NDArray[np.int64]
-
-
-def vertex_normals_fast(vertices: Float, faces: NDArray[np.int32]) -> Float:
-    """Return what `geometry.vertex_normals` returns, compiled."""
-    normals = np.zeros_like(vertices)
-    normals_kernel(np.ascontiguousarray(vertices), np.ascontiguousarray(faces), normals)
-    return normals
 
 
 def pose_head(model: HeadModel, actor: Actor) -> tuple[Float, Float, Rigid]:
@@ -234,8 +227,8 @@ def assemble(library: Library, scene: Scene, harmonics: Float, *, texture: int, 
             np.array([[0, 1, 1]], np.int64),
         )
     solid_mesh, layer_mesh = solids.done(), layers.done()
-    _light_pieces(solid_mesh, solid_mesh.attributes[:, 11] == 0, harmonics, two_sided=False)
-    _light_pieces(layer_mesh, np.ones(len(layer_mesh.vertices), dtype=bool), harmonics, two_sided=True)
+    _light_pieces(solid_mesh, harmonics, two_sided=False)
+    _light_pieces(layer_mesh, harmonics, two_sided=True)
     return Stage(
         heads=tuple(heads),
         solids=solid_mesh,
@@ -365,18 +358,15 @@ def _add_piece(builder: _Builder, piece: Piece, placed: Float, turn: Float, row:
     attributes[:, 7] = 1.0 if piece.opacity is None else piece.opacity
     if piece.tangents is not None:
         attributes[:, 8:11] = piece.tangents @ turn.T
+    if piece.normals is not None:
+        attributes[:, :3] = piece.normals @ turn.T
     uv = np.zeros((len(piece.faces), 6), np.float32) if piece.corner_uv is None else piece.corner_uv
     builder.add(placed, piece.faces, uv, np.full(len(piece.faces), row, np.uint8), attributes)
 
 
-def _light_pieces(mesh: Geometry, own: NDArray[np.bool_], harmonics: Float, *, two_sided: bool) -> None:
-    """Fill normals and light of the vertices `own` (n,), in place; layers are lit from the side that faces the camera."""
-    normals = vertex_normals_fast(mesh.vertices, mesh.faces)[own]
-    mesh.attributes[own, :3] = normals
-    if two_sided:
-        placed = mesh.vertices[own]
-        away = normals[:, 0] * placed[:, 0] + normals[:, 1] * placed[:, 1] + normals[:, 2] * placed[:, 2] > 0
-        normals = np.where(away[:, None], -normals, normals)
-    share = mesh.attributes[own, 6]
-    mesh.attributes[own, 3:6] = irradiance(harmonics, normals) * share[:, None]
-    mesh.attributes[own, 6] = np.minimum(share, 1.0)
+def _light_pieces(mesh: Geometry, harmonics: Float, *, two_sided: bool) -> None:
+    """Fill normals (where there are none) and light of what is no head, in place; see `light_kernel`."""
+    light_kernel(
+        mesh.vertices, mesh.faces, irradiance_coefficients(harmonics), np.array([int(two_sided)]), np.zeros_like(mesh.vertices),
+        mesh.attributes,
+    )  # fmt: skip

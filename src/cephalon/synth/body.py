@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from cephalon.geometry import boundary_loops
 from cephalon.head import HeadModel
 from cephalon.synth.person import Person
-from cephalon.synth.piece import Material, Piece, grid_faces, grid_uv, tube
+from cephalon.synth.piece import Material, Piece, cross, grid_faces, grid_uv, tube
 from cephalon.synth.wrap import NECK_AXIS, grid
 
 Float = NDArray[np.float64]
 
-_RINGS = 13
+_HIPS = ((14, 1.06), (40, 1.11), (80, 1.13), (130, 1.12), (200, 1.1), (300, 1.05), (520, 0.95), (900, 0.9))
+"""How far below the shoulders the trunk's rings lie, mm, and their width by the shoulders'."""
 
 
 @lru_cache(maxsize=4)
@@ -24,6 +25,18 @@ def _collar(model: HeadModel) -> NDArray[np.int32]:
     loop = max(boundary_loops(model.polygons[model.parts["skin"].polygons]), key=len)
     p = model.mean[loop] - model.mean[loop].mean(0)
     return loop[np.argsort(np.arctan2(p[:, 0], p[:, 2]))]
+
+
+def _outwards(rows: Float) -> Float:
+    """Return unit vectors (r, c, 3) out of a closed grid of points (r, c, 3) around the neck, rows from above."""
+    around = np.roll(rows, -1, axis=1) - np.roll(rows, 1, axis=1)
+    down = np.gradient(rows, axis=0)
+    out = cross(down, around)
+    # where rows meet at the skin's border there is no way down: the row above knows
+    length = np.linalg.norm(out, axis=-1, keepdims=True)
+    flat = (rows - NECK_AXIS) * [1.0, 0.0, 1.0]
+    out = np.where(length > 1e-3, out / np.maximum(length, 1e-3), flat / np.linalg.norm(flat, axis=-1, keepdims=True))
+    return out / np.maximum(np.linalg.norm(out, axis=-1, keepdims=True), 1e-9)
 
 
 def torso(
@@ -39,18 +52,15 @@ def torso(
     Parameters
     ----------
     vertices : (n, 3) mm of the posed head; None: the mean head.
-    collar : "crew", "v", "shirt", "roll", "hood" or "boat".
+    collar : "crew", "v", "shirt", "roll", "hood" or "boat"; "none" begins at the skin's lower border.
     width : of the shoulders, 1 for an average man.
     person : gives the clothes' colour.
     """
     head = model.mean if vertices is None else vertices
     points, rows, columns, azimuth = grid(model, f"neckline {collar}")
     neck = points.positions(head, model.faces).reshape(rows, columns, 3)
-    out = neck - NECK_AXIS * [1, 0, 1]
-    out[..., 1] = 0
-    out /= np.maximum(np.linalg.norm(out, axis=-1, keepdims=True), 1e-9)
     thick = {"roll": 4.5, "hood": 4.0, "shirt": 3.0}.get(collar, 2.0)
-    neck = neck + out * thick + np.linspace(0, 1, rows)[:, None, None] * out * 2.0
+    neck = neck + _outwards(neck) * (thick + np.linspace(0, 3.0, rows)[:, None, None])
     border = head[_collar(model)]
     low = neck[-1]
     sine, cosine = np.sin(azimuth), np.cos(azimuth)
@@ -61,34 +71,28 @@ def torso(
     ring_z = middle_z + b * np.sign(cosine) * np.abs(cosine) ** 0.8
     drop = 46 + 48 * np.clip(cosine, 0, 1) + 60 * np.clip(-cosine, 0, 1) + 4 * np.abs(sine)
     shoulder = np.stack([ring_x, float(border[:, 1].mean()) - drop, ring_z], axis=-1)
-    rings = []
-    for s in np.linspace(0, 1, 7)[1:]:
-        ring = low * (1 - s) + shoulder * s
-        ring[:, 1] += 15 * np.sin(np.pi * s) * (0.3 + np.abs(sine))
-        rings.append(ring)
+    t = np.linspace(0, 1, 7)[1:, None, None]
+    slope = low * (1 - t) + shoulder * t
+    slope[..., 1] += 15 * np.sin(np.pi * t[..., 0]) * (0.3 + np.abs(sine))
     # down to the hips, so that nobody in a group floats
-    for fall, grow in (
-        (14, 1.06),
-        (40, 1.11),
-        (80, 1.13),
-        (130, 1.12),
-        (200, 1.1),
-        (300, 1.05),
-        (520, 0.95),
-        (900, 0.9),
-    ):
-        ring = shoulder * [grow, 1, 1] + [0, -fall, 0]
-        ring[:, 2] = middle_z + (shoulder[:, 2] - middle_z) * (1 + 0.25 * min(1.0, fall / 120))
-        rings.append(ring)
+    fall, grow = np.array(_HIPS).T[..., None]
+    trunk = np.stack(
+        [
+            shoulder[:, 0] * grow,
+            shoulder[:, 1] - fall,
+            middle_z + (shoulder[:, 2] - middle_z) * (1 + 0.25 * np.minimum(1.0, fall / 120)),
+        ],
+        axis=-1,
+    )
+    rings = np.concatenate([slope, trunk])
+    # cloth hangs in folds, deeper farther from the neck
     folds = np.random.default_rng(0 if person is None else person.wear.seed)
-    for number, ring in enumerate(rings):
-        # cloth hangs in folds, deeper farther from the neck
-        depth = 1.2 + 0.5 * number
-        for _ in range(3):
-            k, phase = folds.integers(3, 12), folds.uniform(0, 2 * np.pi)
-            ring[:, 2] += depth * 0.5 * np.sin(k * azimuth + phase + 0.5 * number) * cosine
-            ring[:, 1] += depth * 0.35 * np.sin(k * azimuth + phase + 0.8 * number)
-    vertices = np.concatenate([neck.reshape(-1, 3), *rings])
+    number = np.arange(len(rings))[:, None, None]
+    k, phase = folds.integers(3, 12, (len(rings), 1, 3)), folds.uniform(0, 2 * np.pi, (len(rings), 1, 3))
+    angle, depth = k * azimuth[:, None] + phase, 1.2 + 0.5 * number[..., 0]
+    rings[..., 2] += depth * 0.5 * np.sin(angle + 0.5 * number).sum(-1) * cosine
+    rings[..., 1] += depth * 0.35 * np.sin(angle + 0.8 * number).sum(-1)
+    vertices = np.concatenate([neck.reshape(-1, 3), rings.reshape(-1, 3)])
     count = rows + len(rings)
     material = Material(label="clothes", rgb=(1.0, 1.0, 1.0), texture="cloth", roughness=0.85, specular=0.02)
     if person is None:

@@ -8,13 +8,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from cephalon.geometry import vertex_normals
 from cephalon.head import HeadModel
 from cephalon.synth.hair_textures import FUR_LAYERS
 from cephalon.synth.maps import beard_weight
 from cephalon.synth.mhclo import BoundMesh
 from cephalon.synth.person import Hair, Person
-from cephalon.synth.piece import Material, Piece
+from cephalon.synth.piece import Material, Piece, cross, vertex_normals_fast
 from cephalon.synth.strands import cards, scalp
 from cephalon.synth.wrap import SKULL_CENTRE
 
@@ -102,6 +101,12 @@ def _fur_mesh(model: HeadModel, key: bytes) -> tuple[NDArray[np.int32], NDArray[
     return local.reshape(-1, 3).astype(np.int32), used.astype(np.intp), uv
 
 
+def _skin_normals(model: HeadModel, vertices: Float) -> Float:
+    """Unit normals (k, 3) of the skin's vertices, which come first."""
+    part = model.parts["skin"]
+    return vertex_normals_fast(vertices[: part.vertices.stop], model.faces[part.faces])
+
+
 def _fur(
     model: HeadModel,
     vertices: Float,
@@ -115,7 +120,7 @@ def _fur(
 ) -> list[Piece]:
     """Shells over the skin, each with the strands that reach it (Lengyel et al. 2001)."""
     faces, used, uv = _fur_mesh(model, weight.astype(np.float16).tobytes())
-    normals = vertex_normals(vertices, model.faces)[used]
+    normals = _skin_normals(model, vertices)[used]
     grow = weight[used]
     p = vertices[used]
     comb = np.stack(
@@ -160,13 +165,15 @@ def _under(model: HeadModel, neutral: Float, hair: Hair, layers: int) -> list[Pi
     """A dense cap under cards, so that no skin shines through."""
     weight = scalp(model, 0.6 * hair.balding)
     faces, used, uv = _fur_mesh(model, weight.astype(np.float16).tobytes())
-    normals = vertex_normals(neutral, model.faces)[used]
+    normals = _skin_normals(model, neutral)[used]
+    # combed back along the skull: strands that stood up would be dark from above
+    lying = cross(normals, np.broadcast_to(np.array([1.0, 0.0, 0.0]), normals.shape))
     return [
         Piece(
             vertices=neutral[used] + normals * (0.8 + 1.6 * k) * weight[used][:, None], faces=faces,
-            material=Material(label="hair", kind="hair", layer=True, rgb=_colour(hair, 0.6), texture="fur0", casts=False),
+            material=Material(label="hair", kind="hair", layer=True, rgb=_colour(hair, 0.8), texture="fur0", casts=False),
             corner_uv=uv * np.float32(5.0) + np.float32(0.37 * k),
-            tangents=normals, occlusion=np.full(len(used), 0.4), opacity=np.clip(weight[used] * 1.5, 0, 1), rides=True,
+            tangents=lying, occlusion=np.full(len(used), 0.75), opacity=np.clip(weight[used] * 1.5, 0, 1), rides=True,
         )
         for k in reversed(range(layers))
     ]  # fmt: skip

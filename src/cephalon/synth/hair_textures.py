@@ -64,5 +64,6 @@ def _strand_texture(rng: np.random.Generator) -> Float32:
     bright = np.exp(0.28 * streak + 0.12 * broad)[None].repeat(height, 0)
     ends = np.clip(0.86 + 0.16 * rng.normal(0, 1, width), 0.45, 1.0)
     v = (1 - (np.arange(height) + 0.5) / height)[:, None]
-    alpha = np.clip((ends - v) / 0.16, 0, 1) * np.clip(0.88 + 0.22 * streak, 0.15, 1.0)[None]
+    # roots come out of the hair below, not out of a cut edge
+    alpha = np.clip((ends - v) / 0.16, 0, 1) * np.clip(0.88 + 0.22 * streak, 0.15, 1.0)[None] * np.clip(v / 0.07, 0, 1)
     return np.stack([bright, alpha * np.ones((height, 1))], axis=-1).astype(np.float32)

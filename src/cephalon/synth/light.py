@@ -51,9 +51,14 @@ def rotate_sh(coefficients: Float, to_from: Float) -> Float:
     return _FROM_NODES @ (sh_basis(_ROTATION_NODES @ to_from) @ coefficients)
 
 
+def irradiance_coefficients(coefficients: Float) -> Float:
+    """Return the coefficients (9, c) of irradiance / pi, by normal, of radiance coefficients (9, c)."""
+    return coefficients * (_COSINE / np.pi)[:, None]
+
+
 def irradiance(coefficients: Float, normals: NDArray[np.floating]) -> Float:
     """Return irradiance / pi (..., c) of radiance coefficients (9, c) at unit normals (..., 3), not below 0."""
-    return np.maximum(sh_basis(normals) @ (coefficients * (_COSINE / np.pi)[:, None]), 0.0)
+    return np.maximum(sh_basis(normals) @ irradiance_coefficients(coefficients), 0.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,7 +105,7 @@ def directions_of(height: int, width: int) -> tuple[Float, Float]:
 
 
 def prepare_panorama(name: str, rgb: NDArray[np.floating]) -> Panorama:
-    """Analyse a panorama (h, w, 3) of linear radiance.
+    """Analyse a panorama (h, 2 h, 3) of linear radiance, h a multiple of 128.
 
     What is brighter than eight times the mean goes into one directional lamp, the "sun" (its cast shadows are sharp,
     which order-2 harmonics cannot show); the rest into harmonics.
@@ -108,7 +113,7 @@ def prepare_panorama(name: str, rgb: NDArray[np.floating]) -> Panorama:
     full = np.maximum(np.asarray(rgb, dtype=np.float64), 0.0)
     half = full.shape[0] // 128
     if half > 1:
-        full = full.reshape(128, half, full.shape[1] // half, half, 3).mean(axis=(1, 3))
+        full = full[: 128 * half, : 256 * half].reshape(128, half, 256, half, 3).mean(axis=(1, 3))
     direction, solid = directions_of(*full.shape[:2])
     mean = (full.mean(-1) * solid).sum() / (4 * np.pi)
     full = full / max(mean, 1e-9)
@@ -233,8 +238,11 @@ def transfer_vectors(
 
 def frame_towards(direction: Float) -> Float:
     """Return the rotation (3, 3) into a camera that looks along -`direction` (its z axis), level as far as it can be."""
-    z = -direction / np.linalg.norm(direction)
-    up = np.array([0.0, 1.0, 0.0]) if abs(z[1]) < 0.95 else np.array([1.0, 0.0, 0.0])
-    x = np.cross(z, up)
-    x /= np.linalg.norm(x)
-    return np.stack([x, np.cross(z, x), z])
+    x, y, z = (float(value) for value in direction)
+    length = (x * x + y * y + z * z) ** 0.5
+    x, y, z = -x / length, -y / length, -z / length
+    # (z axis) x (0, 1, 0), or x (1, 0, 0) where that is too near
+    right = (-z, 0.0, x) if abs(y) < 0.95 else (0.0, z, -y)
+    length = (right[0] ** 2 + right[1] ** 2 + right[2] ** 2) ** 0.5
+    a, b, c = right[0] / length, right[1] / length, right[2] / length
+    return np.array([[a, b, c], [y * c - z * b, z * a - x * c, x * b - y * a], [x, y, z]])

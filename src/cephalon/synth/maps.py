@@ -13,6 +13,7 @@ from cephalon.geometry import Raster, bilinear, interpolate, rasterise
 from cephalon.head import HeadModel
 from cephalon.synth.labels import LABELS
 from cephalon.synth.mhclo import BoundMesh
+from cephalon.synth.yardstick import yardstick
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -68,7 +69,7 @@ def make_skin_maps(
     if not relative:
         relative = [_plain_relative(noise, masks, rng) for _ in range(3)]
     brows = [_brow_map(model, mesh, position, region) for mesh in brow_meshes]
-    brows += [_drawn_brow(k, position, region) for k in range(8 if not brows else 4)]
+    brows += [_drawn_brow(model, k, position, region) for k in range(8 if not brows else 4)]
     filled = [np.log(_filled(b, chart.covered)) for b in relative]
     return SkinMaps(
         chart=chart,
@@ -90,21 +91,29 @@ def _bump(value: Float, centre: float, width: float) -> Float:
     return np.exp(-(((value - centre) / width) ** 2))
 
 
-def _masks(model: HeadModel, region: dict[str, Float], p: Float) -> dict[str, Float]:
+def _masks(model: HeadModel, region: dict[str, Float], position: Float) -> dict[str, Float]:
+    """Return the layers of `MASKS` at points (..., 3) of the mean head, whose regions' weights are given."""
+    measure = yardstick(model)
+    p = measure.to_drawing(position)
     x, y, z = np.abs(p[..., 0]), p[..., 1], p[..., 2]
     lips = np.clip(region["lips_upper"] + region["lips_lower"], 0, 1)
     points = model.point_set("iso")
     at = {
-        name: points.positions(model.mean, model.faces)[points.index(name)]
-        for name in ("ch_l", "sn", "pg", "gn", "prn")
+        name: measure.to_drawing(points.positions(model.mean, model.faces)[points.index(name)])
+        for name in ("ch_l", "sn")
     }
     mouth_y, mouth_x = at["ch_l"][1], at["ch_l"][0]
-    eye = model.joints()[3]
+    eye = measure.to_drawing(model.joints()[model.joint_names.index("left_eye")])
     outside = 1 - np.clip(region["mouth_cavity"] * 1.5, 0, 1)
     azimuth = np.abs(np.rad2deg(np.arctan2(p[..., 0], z - 5.0)))
     hairline = np.interp(azimuth, [0, 30, 45, 60, 75, 95, 120, 180], [86, 84, 72, 46, 12, -2, -42, -58])
+    # no ruler drew it: it wanders, and hair thins out towards it
+    way = p[..., 0]
+    hairline = (
+        hairline + 2.5 * np.sin(way / 9.0 + 1.0) + 1.5 * np.sin(way / 3.7 + z / 5.0) + 1.2 * np.sin(z / 4.1 - 2.0)
+    )
     not_ear = 1 - np.clip(region["ears"] * 2, 0, 1)
-    scalp = _step(y - hairline, -4, 6) * not_ear
+    scalp = _step(y - hairline, -8, 9) * not_ear
     front = _step(z, -5, 25)
     jaw_line = np.interp(x, [0, 20, 40, 55, 66, 75], [-200, -200, -190, -150, -120, -110])
     cheek_line = np.interp(x, [0, 30, 45, 55, 62, 70, 80], [-52, -50, -45, -36, -10, 12, 20])
@@ -125,7 +134,9 @@ def _masks(model: HeadModel, region: dict[str, Float], p: Float) -> dict[str, Fl
         * _bump(y, mouth_y + 10, 18)
         * front
     )
-    lines = 0.5 + 0.5 * np.sin(2 * np.pi * (y + 2.5 * np.sin(x / 11.0)) / 8.5)
+    # furrows of the forehead: uneven in height, broken here and there
+    level = y + 2.5 * np.sin(x / 11.0) + 1.6 * np.sin(p[..., 0] / 6.3 + 0.7) + 2.0 * np.sin(y / 13.0)
+    lines = (0.5 + 0.5 * np.sin(2 * np.pi * level / 9.5)) * (0.72 + 0.28 * np.sin(p[..., 0] / 7.7 + y / 5.0))
     crow_lines = 0.5 + 0.5 * np.sin(14 * np.arctan2(y - eye[1], x - eye[0] - 8))
     return {
         "lips": lips * outside,
@@ -163,12 +174,12 @@ def _noise(size: int, covered: NDArray[np.bool_], rng: np.random.Generator) -> F
 
 
 def _relative(skin: Float32, region: dict[str, Float], covered: NDArray[np.bool_]) -> Float32:
-    """Divide a skin by its own tone; what it does not show (mouth, sockets) becomes 1."""
+    """Divide a skin by its own tone; what it does not show (mouth, sockets) becomes 1, and nearly so its painted brows."""
     known = covered & (skin.sum(-1) > 1e-4)
     face = known & (region["cheeks"] > 0.5)
     tone = np.median(skin[face], axis=0)
     relative = np.clip(skin / np.maximum(tone, 1e-4), 0.04, 4.0)
-    hidden = np.clip(1.6 * region["mouth_cavity"], 0, 1)
+    hidden = np.maximum(np.clip(1.6 * region["mouth_cavity"], 0, 1), 0.85 * np.clip(1.4 * region["brows"], 0, 1))
     relative = relative * (1 - hidden[..., None]) + hidden[..., None]
     relative[~known] = 1.0
     return relative.astype(np.float32)
@@ -216,6 +227,30 @@ def _front_window(model: HeadModel) -> tuple[Float, tuple[int, int]]:
     return np.array([low[0], high[1]]), (int(extent[1]), int(extent[0]))
 
 
+_BROW_ROWS = ((336, 285), (296, 295), (334, 282), (293, 283), (300, 276))
+"""Points of the set mediapipe478 above and below the left brow, from within."""
+
+
+def _brow_line(model: HeadModel) -> Float:
+    """Return where the left brow's named points are: (2, 5) distances from the middle, rising, and heights, mm."""
+    points = model.points(None, "mediapipe478")
+    middle = np.array([(points[upper] + points[lower]) / 2 for upper, lower in _BROW_ROWS])
+    return middle[np.argsort(middle[:, 0]), :2].T
+
+
+def _on_line(picture: Float, corner: Float, line: Float) -> Float:
+    """Move the columns of a frontal picture of both brows up or down, smoothly, so that they lie on the named points' line."""
+    height, width = picture.shape
+    x = np.abs(corner[0] + (np.arange(width) + 0.5) / _XY_PX_PER_MM)
+    y = corner[1] - (np.arange(height) + 0.5) / _XY_PX_PER_MM
+    total = picture.sum(0)
+    kept = total > 0.15 * np.percentile(total, 90)
+    centre = (picture * y[:, None]).sum(0)[kept] / total[kept]
+    rise = np.polyfit(x[kept], np.interp(x[kept], *line) - centre, 2)
+    moved = np.polyval(rise, np.clip(x, *x[kept][[np.argmin(x[kept]), np.argmax(x[kept])]]))
+    return np.stack([np.interp(y[::-1] - moved[c], y[::-1], picture[::-1, c])[::-1] for c in range(width)], axis=1)
+
+
 def _from_front(picture: Float, corner: Float, position: Float, region: dict[str, Float]) -> Float:
     """Carry a frontal picture (h, w) over to the chart."""
     x = (position[..., 0] - corner[0]) * _XY_PX_PER_MM
@@ -239,30 +274,30 @@ def _brow_map(model: HeadModel, mesh: BoundMesh, position: Float, region: dict[s
     side = mesh.texture.shape[0]
     picture = np.zeros((height, width))
     picture[seen] = bilinear(mesh.texture[..., 1], np.stack([place[:, 0] * side, (1 - place[:, 1]) * side], axis=1))
-    return np.clip(1.5 * _from_front(gaussian_filter(picture, 1.0), corner, position, region), 0, 0.97)
+    picture = _on_line(gaussian_filter(picture, 1.0), corner, _brow_line(model))
+    return np.clip(1.5 * _from_front(picture, corner, position, region), 0, 0.97)
 
 
-def _drawn_brow(number: int, position: Float, region: dict[str, Float]) -> Float:
-    """Opacity of a brow drawn hair by hair along an arch over the eye, on the chart."""
+def _drawn_brow(model: HeadModel, number: int, position: Float, region: dict[str, Float]) -> Float:
+    """Opacity of a brow drawn hair by hair along the named points' line, on the chart."""
     rng = np.random.default_rng([31, number])
-    weight = region["brows"] > 0.5
-    brow = position[weight & (position[..., 0] > 0)]
-    inner, outer = max(13.0, float(brow[:, 0].min())), float(brow[:, 0].max())
-    middle = float(np.median(brow[:, 1])) + rng.uniform(-1.5, 1.5)
-    thick, arch = rng.uniform(2.6, 5.0), rng.uniform(1.0, 5.0)
-    corner, (height, width) = np.array([-70.0, middle + 35]), (350, 700)
+    line = _brow_line(model)
+    inner, outer = float(line[0, 0]), float(line[0, -1])
+    thick, arch = rng.uniform(2.2, 4.2), rng.uniform(-1.0, 1.0)
+    corner, (height, width) = np.array([-70.0, float(line[1].mean()) + 35]), (350, 700)
     picture = np.zeros((height, width))
     for sign in (-1, 1):
         count = int(rng.uniform(420, 700))
         s = rng.random(count)
-        along = inner + 2 + s * (outer - inner - 1)
-        centre = middle + arch * np.sin(np.pi * np.clip(s * 1.25, 0, 1)) - 5.0 * np.clip(s - 0.75, 0, 1)
+        along = inner + s * (outer - inner)
+        centre = np.interp(along, *line) + arch * (np.sin(np.pi * s) - 0.6)
         across = (rng.random(count) - 0.5) * 2 * thick * (1 - 0.75 * s**2) * np.clip(0.55 + s * 3, 0, 1)
         angle = np.deg2rad(80 - 75 * np.clip(s * 1.6, 0, 1) + rng.normal(0, 9, count))
         length = rng.uniform(4.0, 7.5, count)
         t = np.linspace(0, 1, 24)
         hair_x = sign * (along[:, None] + np.cos(angle)[:, None] * length[:, None] * t)
-        hair_y = (centre + across)[:, None] + np.sin(angle)[:, None] * length[:, None] * t * (1 - 0.3 * t)
+        rise = np.sin(angle)[:, None] * length[:, None] * (t * (1 - 0.3 * t) - 0.4)  # about its own middle
+        hair_y = (centre + across)[:, None] + rise
         column = ((hair_x - corner[0]) * _XY_PX_PER_MM).astype(int).clip(0, width - 1)
         row = ((corner[1] - hair_y) * _XY_PX_PER_MM).astype(int).clip(0, height - 1)
         np.add.at(picture, (row, column), 0.5 * (1 - 0.7 * t)[None].repeat(count, 0))

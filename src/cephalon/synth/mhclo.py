@@ -21,6 +21,8 @@ from cephalon.head import HeadModel
 Float = NDArray[np.float64]
 
 _MM_PER_UNIT = 100.0
+_BOARDS = ("afro01",)
+"""Meshes of loose squares: without the picture that cuts them out they are boards, so they are left out then."""
 _NEIGHBOURS = 6
 _TEXTURE_PX = 512
 
@@ -49,11 +51,35 @@ class BoundMesh:
         return self.vertices + np.einsum("vk,vkd->vd", self.weights, skin_shift[self.nearest])
 
 
-def bind_meshes(model: HeadModel, base_mesh: Path, folder: Path) -> Mapping[str, BoundMesh]:
-    """Read every mesh of a folder of MakeHuman assets; those that lack a binding are left out."""
-    with np.load(base_mesh, allow_pickle=False) as archive:
-        base, base_uv = archive["vertices"].astype(np.float64), archive["uv"]
-        base_faces, base_faces_uv = archive["faces"], archive["face_uv"]
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ObjArrays:
+    """An OBJ file's numbers: vertices (n, 3), uv (k, 2), polygons and polygons_uv (m, 4) from 0, -1 for no fourth corner."""
+
+    vertices: Float
+    uv: NDArray[np.float32]
+    polygons: NDArray[np.int32]
+    polygons_uv: NDArray[np.int32]
+
+
+def base_mesh(folder: Path) -> ObjArrays | None:
+    """Return MakeHuman's base mesh hm08, decimetres, from base.obj or base_mesh_hm08.npz of a folder; None if neither is there."""
+    if (folder / "base.obj").is_file():
+        return _read_obj(folder / "base.obj")
+    path = folder / "base_mesh_hm08.npz"
+    if not path.is_file():
+        return None
+    with np.load(path, allow_pickle=False) as archive:
+        return ObjArrays(
+            vertices=archive["vertices"].astype(np.float64),
+            uv=archive["uv"],
+            polygons=archive["faces"],
+            polygons_uv=archive["face_uv"],
+        )
+
+
+def bind_meshes(model: HeadModel, body: ObjArrays, folder: Path) -> Mapping[str, BoundMesh]:
+    """Read every mesh of a folder of MakeHuman assets, bound to its base mesh; those that lack a binding are left out."""
+    base, base_uv, base_faces, base_faces_uv = body.vertices, body.uv, body.polygons, body.polygons_uv
     makehuman_uv, polygons_uv = makehuman_chart()
     where = {tuple(row): number for number, row in enumerate(np.round(base_uv.astype(np.float64), 6))}
     to_base_uv = np.array([where[tuple(row)] for row in np.round(makehuman_uv.astype(np.float64), 6)])
@@ -77,7 +103,9 @@ def bind_meshes(model: HeadModel, base_mesh: Path, folder: Path) -> Mapping[str,
     their_tree = KDTree(similarity.apply(theirs[outer]))
     residual = ours[outer] - similarity.apply(theirs[outer])
     bound = {}
-    for place in sorted(p for p in folder.iterdir() if p.is_dir()):
+    for place in sorted(p for p in folder.glob("*") if p.is_dir()):
+        if place.name in _BOARDS and not _pictures(place):
+            continue
         for path in sorted(place.glob("*.mhclo"))[:1]:
             raw = _read(path, base)
             if raw is None:
@@ -113,9 +141,13 @@ def _near(tree: KDTree, points: Float, count: int) -> tuple[NDArray[np.intp], Fl
     return np.asarray(rows, dtype=np.intp), weights / weights.sum(1, keepdims=True)
 
 
+def _pictures(folder: Path) -> list[Path]:
+    return [p for p in sorted(folder.glob("*.png")) if "normal" not in p.stem]
+
+
 def _texture(folder: Path) -> NDArray[np.float32]:
     """Brightness around 1 and alpha (s, s, 2); streaks along v where the folder has no picture."""
-    pictures = [p for p in sorted(folder.glob("*.png")) if "normal" not in p.stem]
+    pictures = _pictures(folder)
     if pictures:
         with Image.open(pictures[0]) as opened:
             size = (_TEXTURE_PX, _TEXTURE_PX)
@@ -123,7 +155,9 @@ def _texture(folder: Path) -> NDArray[np.float32]:
         grey = rgba[..., :3].mean(-1) ** 2.2
         opaque = rgba[..., 3] > 0.5
         scale = float(np.median(grey[opaque])) if opaque.any() else 1.0
-        return np.stack([np.clip(grey / max(scale, 1e-4), 0.3, 2.2), rgba[..., 3]], axis=-1).astype(np.float32)
+        # the pictures have their highlights painted in, which real light is to make
+        bright = np.clip(grey / max(scale, 1e-4), 0.05, 4.0) ** 0.45
+        return np.stack([np.clip(bright, 0.45, 1.6), rgba[..., 3]], axis=-1).astype(np.float32)
     rng = np.random.default_rng(5)
     streaks = rng.normal(0, 1, _TEXTURE_PX)
     streaks = np.convolve(np.tile(streaks, 3), np.ones(3) / 3, "same")[_TEXTURE_PX : 2 * _TEXTURE_PX]
@@ -153,8 +187,20 @@ def _read(path: Path, base: Float) -> tuple[Float, NDArray[np.int32], NDArray[np
             rows.append([float(w) for w in words] if len(words) >= 9 else [float(words[0])] * 3 + [1.0, 0, 0, 0, 0, 0])
         elif words[0] in ("weights", "delete_verts"):
             reading = False
+    mesh = _read_obj(obj)
+    if len(rows) != len(mesh.vertices) or not len(mesh.polygons):
+        return None
+    table = np.array(rows)
+    placed = np.einsum("vc,vcd->vd", table[:, 3:6], base[table[:, :3].astype(np.int64)]) + table[:, 6:9] * scale
+    faces, _ = triangulate(mesh.polygons)
+    faces_uv, _ = triangulate(mesh.polygons_uv)
+    return placed, faces, mesh.uv[faces_uv].reshape(-1, 6)
+
+
+def _read_obj(path: Path) -> ObjArrays:
+    """Read vertices, uv and the polygons that have uv; `files.obj` reads whole meshes and welds, which indices here must not be."""
     vertices, uv, polygons, polygons_uv = [], [], [], []
-    for line in obj.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         words = line.split()
         if words[:1] == ["v"]:
             vertices.append([float(w) for w in words[1:4]])
@@ -165,10 +211,9 @@ def _read(path: Path, base: Float) -> tuple[Float, NDArray[np.int32], NDArray[np
             if all(len(c) > 1 and c[1] for c in corner):
                 polygons.append([int(c[0]) - 1 for c in corner] + [-1] * (4 - len(corner)))
                 polygons_uv.append([int(c[1]) - 1 for c in corner] + [-1] * (4 - len(corner)))
-    if len(rows) != len(vertices) or not polygons:
-        return None
-    table = np.array(rows)
-    placed = np.einsum("vc,vcd->vd", table[:, 3:6], base[table[:, :3].astype(np.int64)]) + table[:, 6:9] * scale
-    faces, _ = triangulate(np.array(polygons, dtype=np.int32))
-    faces_uv, _ = triangulate(np.array(polygons_uv, dtype=np.int32))
-    return placed, faces, np.array(uv, dtype=np.float32)[faces_uv].reshape(-1, 6)
+    return ObjArrays(
+        vertices=np.array(vertices, dtype=np.float64).reshape(-1, 3),
+        uv=np.array(uv, dtype=np.float32).reshape(-1, 2),
+        polygons=np.array(polygons, dtype=np.int32).reshape(-1, 4),
+        polygons_uv=np.array(polygons_uv, dtype=np.int32).reshape(-1, 4),
+    )

@@ -40,6 +40,8 @@ def paint_skin(maps: SkinMaps, person: Person) -> tuple[Float32, NDArray[np.uint
     brow = maps.brows[min(int(skin.brow * len(maps.brows)), len(maps.brows) - 1)]
     tone = skin_tone(skin.melanin, skin.blood)
     bristle = np.minimum(np.array(hair.rgb), np.array([0.22, 0.17, 0.12])) * 0.75
+    # between the hairs of a head the scalp shows their colour in shade
+    scalp = np.array(hair.rgb) * (1.0 if hair.style in ("shaved", "short", "afro") else 0.7)
     cropped = {"shaved": 0.72, "short": 0.85, "afro": 0.9}.get(hair.style, 0.0 if hair.style == "none" else 0.85)
     if person.wear.hat in ("hood", "scarf"):
         cropped = 0.0
@@ -53,7 +55,7 @@ def paint_skin(maps: SkinMaps, person: Person) -> tuple[Float32, NDArray[np.uint
             skin.blush, skin.freckles, min(skin.wrinkles, 1.0), skin.under_eye, skin.oil,
             skin.stubble, *bristle, skin.brow_strength, cropped * (1 - 0.7 * hair.balding if not bald else 0.0), skin.melanin,
             beard if hair.beard == "full" else 0.0, beard if hair.beard == "goatee" else 0.0, beard if hair.beard == "moustache" else 0.0,
-            0.0 if bald else 0.35, 0.12,
+            0.0 if bald else 0.35, 0.12, *scalp,
         ],
         dtype=np.float32,
     )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -141,13 +142,23 @@ def draw_identity(
     known = features(age=age, sex=sex, ancestry=ancestry)
     index = [i for i, name in enumerate(link.names) if name in known]
     value = np.array([known[link.names[i]] for i in index])
-    inner, cross = link.covariance[np.ix_(index, index)], link.cross[:, index]
+    cross, spread, gain = _matheron(model, tuple(index))
     z = rng.standard_normal(len(cross))
+    drawn = link.mean[index] + cross.T @ z + spread @ rng.standard_normal(len(index))
+    return z + gain @ (value - drawn)
+
+
+@lru_cache(maxsize=8)
+def _matheron(model: HeadModel, index: tuple[int, ...]) -> tuple[Float, Float, Float]:
+    """Return the covariates' covariance with z (k, c), the root of what z leaves of theirs (c, c), and the gain (k, c)."""
+    rows = list(index)
+    inner: Float = model.link.covariance[np.ix_(rows, rows)]
+    cross: Float = model.link.cross[:, rows]
     rest = inner - cross.T @ cross
     spread, axes = np.linalg.eigh((rest + rest.T) / 2)
-    noise = axes @ (np.sqrt(np.clip(spread, 0.0, None)) * rng.standard_normal(len(index)))
-    drawn = link.mean[index] + cross.T @ z + noise
-    return z + cross @ np.linalg.solve(inner, value - drawn)
+    root: Float = np.asarray(axes * np.sqrt(np.clip(spread, 0.0, None)), dtype=np.float64)
+    gain: Float = np.asarray(np.linalg.solve(inner, cross.T).T, dtype=np.float64)
+    return cross, root, gain
 
 
 def draw_person(
@@ -221,7 +232,7 @@ def _draw_skin(rng: np.random.Generator, options: PersonOptions, melanin: float,
         shadow_rgb=shade,
         shadow_amount=float(rng.uniform(0.1, 0.7)) if painted else 0.0,
         brow=float(rng.random()),
-        brow_strength=float(np.clip(rng.normal(0.85, 0.15), 0.4, 1.0)),
+        brow_strength=float(np.clip(rng.normal(0.85 if sex == "male" else 0.7, 0.15), 0.35, 1.0)),
         seed=int(rng.integers(1 << 31)),
     )
 
@@ -253,7 +264,7 @@ def _draw_hair(
         )
     if style == "mesh":
         fitting = [m for m in meshes if male == m.startswith("short") or (not male and m == "short04")]
-        if rng.random() < 0.6:
+        if rng.random() < 0.85:
             fitting = [m for m in fitting if m != "bob02"] or fitting  # its fringe hides an eye
         style = "mesh:" + fitting[int(rng.integers(len(fitting)))] if fitting else "strands"
     length = float(rng.uniform(25, 80) if male and rng.random() < 0.85 else rng.uniform(90, 420))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cephalon.synth._kernels import normals_kernel
 from cephalon.synth.labels import LABELS
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
+Kept = TypeVar("Kept", bound=NDArray[Any])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,7 @@ class Piece:
     material : Material.
     corner_uv : (t, 6) float32 u, v of the three corners, or None.
     tangents : (n, 3) directions of the strands, or None.
+    normals : (n, 3) unit vectors by which it is lit, or None for those of the mesh.
     occlusion : (n,) share of the surrounding light that arrives, or None for 1.
     opacity : (n,) factor on the alpha of a see-through layer, or None for 1.
     rides : whether it turns with the skull (hair, glasses, hats) rather than staying with the shoulders.
@@ -66,9 +71,17 @@ class Piece:
     material: Material
     corner_uv: Float32 | None = None
     tangents: Float | None = None
+    normals: Float | None = None
     occlusion: Float | None = None
     opacity: Float | None = None
     rides: bool = False
+
+
+def vertex_normals_fast(vertices: Float, faces: NDArray[np.int32]) -> Float:
+    """Return what `geometry.vertex_normals` returns, compiled."""
+    normals = np.zeros_like(vertices)
+    normals_kernel(np.ascontiguousarray(vertices), np.ascontiguousarray(faces), normals)
+    return normals
 
 
 def cross(a: Float, b: Float) -> Float:
@@ -78,15 +91,23 @@ def cross(a: Float, b: Float) -> Float:
     return np.stack([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx], axis=-1)
 
 
+def _frozen(array: Kept) -> Kept:
+    """Make an array that is kept and shared read-only."""
+    array.flags.writeable = False
+    return array
+
+
+@lru_cache(maxsize=128)
 def grid_faces(rows: int, columns: int, *, closed: bool = False) -> NDArray[np.int32]:
     """Return triangles (t, 3) of a grid of vertices (rows x columns, row by row); `closed` joins the last column to the first."""
     last = columns if closed else columns - 1
     r, c = np.meshgrid(np.arange(rows - 1), np.arange(last), indexing="ij")
     following = (c + 1) % columns
     a, b, d, e = r * columns + c, r * columns + following, (r + 1) * columns + c, (r + 1) * columns + following
-    return np.stack([np.stack([a, d, e], -1), np.stack([a, e, b], -1)], axis=2).reshape(-1, 3).astype(np.int32)
+    return _frozen(np.stack([np.stack([a, d, e], -1), np.stack([a, e, b], -1)], axis=2).reshape(-1, 3).astype(np.int32))
 
 
+@lru_cache(maxsize=128)
 def grid_uv(rows: int, columns: int, *, closed: bool = False, repeat: tuple[float, float] = (1.0, 1.0)) -> Float32:
     """Return the corner uv (t, 6) of `grid_faces`: u along a row, v down the rows, times `repeat`."""
     last = columns if closed else columns - 1
@@ -95,7 +116,7 @@ def grid_uv(rows: int, columns: int, *, closed: bool = False, repeat: tuple[floa
     v0, v1 = r / (rows - 1) * repeat[1], (r + 1) / (rows - 1) * repeat[1]
     first = np.stack([u0, v0, u0, v1, u1, v1], -1)
     second = np.stack([u0, v0, u1, v1, u1, v0], -1)
-    return np.stack([first, second], axis=2).reshape(-1, 6).astype(np.float32)
+    return _frozen(np.stack([first, second], axis=2).reshape(-1, 6).astype(np.float32))
 
 
 def tube(
@@ -114,11 +135,13 @@ def tube(
     ring = np.cos(angle)[None, :, None] * side[:, None] + np.sin(angle)[None, :, None] * other[:, None]
     width = np.broadcast_to(np.asarray(radius, dtype=np.float64), len(path))
     vertices = path[:, None] + ring * width[:, None, None]
-    count = len(path)
+    return vertices.reshape(-1, 3), _tube_faces(len(path), sides, closed)
+
+
+@lru_cache(maxsize=64)
+def _tube_faces(count: int, sides: int, closed: bool) -> NDArray[np.int32]:
     faces = grid_faces(count, sides, closed=True)
     if closed:
         last = grid_faces(2, sides, closed=True)
-        faces = np.concatenate([faces, np.where(last < sides, last + (count - 1) * sides, last - sides)]).astype(
-            np.int32
-        )
-    return vertices.reshape(-1, 3), faces
+        faces = np.concatenate([faces, np.where(last < sides, last + (count - 1) * sides, last - sides)])
+    return _frozen(faces.astype(np.int32))

@@ -11,11 +11,12 @@ from PIL import Image
 
 from cephalon.geometry import Camera, Raster, rasterise_mesh
 from cephalon.synth._kernels import layers_kernel, majority_kernel, shadow_kernel
+from cephalon.synth._light_kernels import resolve_kernel
 from cephalon.synth._shading import shade_kernel
 from cephalon.synth.assemble import Geometry, Stage, assemble
 from cephalon.synth.labels import LABELS
 from cephalon.synth.light import frame_towards, rotate_sh, sh_basis
-from cephalon.synth.scene import Lamp, Scene
+from cephalon.synth.scene import Lamp, Scene, far_lamp
 from cephalon.synth.stock import Library
 
 Float = NDArray[np.float64]
@@ -64,12 +65,12 @@ def render(library: Library, scene: Scene, *, supersample: int, texture: int) ->
     lamps = list(scene.lamps)
     if panorama.sun_rgb.max() > 0.02:
         sun = camera_from_world @ panorama.sun_direction
-        lamps.append(_lamp(sun, panorama.sun_rgb, 2.5))
+        lamps.append(far_lamp(sun, panorama.sun_rgb, 2.5))
     key = _key_light(harmonics)
     if key is not None:
         lamp, harmonics = key
         lamps.append(lamp)
-    detail = float(np.clip((scene.camera.width / 256) ** 0.5, 0.6, 1.3))
+    detail = float(np.clip((scene.camera.width / 256) ** 0.7, 0.6, 1.3))
     stage = assemble(library, scene, harmonics, texture=texture, detail=detail)
     fine = scene.camera.scaled(float(supersample))
     solid = rasterise_mesh(stage.solids.vertices, stage.solids.faces, fine)
@@ -86,25 +87,18 @@ def render(library: Library, scene: Scene, *, supersample: int, texture: int) ->
         panorama.mirror, panorama.glossy, np.array([fine.focal_px, *fine.principal_point]), layers.count, layers.face_index, layers.weights,
         soft.faces, soft.face_material, soft.attributes, layers.depth, image, label, passed,
     )  # fmt: skip
-    exposure = scene.sensor.exposure * _exposure(stage, image[::2, ::2], label[::2, ::2])
+    exposure = scene.sensor.exposure * _exposure(stage, image[::2, ::2], label[::2, ::2], scene.sensor.balance)
     s = supersample
     behind = background(library, scene, height // s, width // s, exposure)
-    open_share = _pooled(np.where(solid.face_index < 0, passed, np.float32(0)), s)
-    linear = _pooled(np.minimum(image * np.float32(exposure), 30.0), s) + open_share[..., None] * behind
+    linear, transmitted = np.zeros_like(behind), np.zeros(behind.shape[:2], np.float32)
+    resolve_kernel(image, solid.face_index, passed, exposure, behind, np.array([s]), linear, transmitted)
     return Rendering(
-        linear=linear.astype(np.float32),
+        linear=linear,
         label=_majority(label, s),
-        transmitted=_pooled(passed, s),
+        transmitted=transmitted,
         solid_depth=solid.depth,
         stage=stage,
     )
-
-
-def _pooled(image: Float32, s: int) -> Float32:
-    total = image[::s, ::s].copy()
-    for number in range(1, s * s):
-        total += image[number // s :: s, number % s :: s]
-    return total / np.float32(s * s)
 
 
 def _majority(label: NDArray[np.uint8], s: int) -> NDArray[np.uint8]:
@@ -160,15 +154,6 @@ def _layer_look(stage: Stage) -> tuple[NDArray[np.int32], Float32]:
     return np.ascontiguousarray(rows[:, 5].astype(np.int32)), np.ascontiguousarray(rows[:, 7])
 
 
-def _lamp(direction: Float, rgb: Float, soft_mm: float) -> Lamp:
-    d = direction / np.linalg.norm(direction)
-    return Lamp(
-        direction=(float(d[0]), float(d[1]), float(d[2])),
-        rgb=(float(rgb[0]), float(rgb[1]), float(rgb[2])),
-        soft_mm=soft_mm,
-    )
-
-
 def _key_light(harmonics: Float) -> tuple[Lamp, Float] | None:
     """Take part of the surroundings' directed light into a lamp with a broad shadow, so that hair and hats shade the face.
 
@@ -182,7 +167,7 @@ def _key_light(harmonics: Float) -> tuple[Lamp, Float] | None:
     basis = sh_basis(direction)
     rgb = _KEY_SHARE * (basis[1:4] @ harmonics[1:4]) / (np.pi * (basis[1:4] @ basis[1:4]))
     rgb = np.maximum(rgb, 0.0)
-    return _lamp(direction, rgb, 14.0), harmonics - np.pi * basis[:, None] * rgb
+    return far_lamp(direction, rgb, 14.0), harmonics - np.pi * basis[:, None] * rgb
 
 
 def _shadows(stage: Stage, lamps: list[Lamp], width: int) -> tuple[Float, Float, Float32]:
@@ -197,22 +182,22 @@ def _shadows(stage: Stage, lamps: list[Lamp], width: int) -> tuple[Float, Float,
         if stage.heads
         else np.zeros((1, 3))
     )
-    everything = np.concatenate([stage.solids.vertices, stage.layers.vertices])
     low, high = heads.min(0) - 40, heads.max(0) + 40
     centre, reach = (low + high) / 2, float(np.linalg.norm(high - low)) / 2
-    least = min(_SHADOW_PX, 2 * _SHADOW_PX * width // 300)
+    least = int(np.clip(_SHADOW_PX * width // 192, _SHADOW_PX // 2, _SHADOW_PX))
     side = int(np.clip(least * reach / 260.0, least, 640))
     maps = np.full((count, side, side), np.inf, dtype=np.float32)
-    faces = np.ascontiguousarray(
-        np.concatenate([stage.solids.faces, stage.layers.faces + len(stage.solids.vertices)])
-    ).astype(np.int32)
-    uv = np.concatenate([stage.solids.corner_uv, stage.layers.corner_uv])
     texture, alpha = _layer_look(stage)
     alpha = alpha * stage.materials[stage.layers.face_material, 11]
-    # a clear lens lets light through; a tinted one shades
-    texture = np.concatenate([np.full(len(stage.solids.faces), -1, np.int32), texture])
-    alpha = np.concatenate([np.ones(len(stage.solids.faces), np.float32), alpha])
-    opacity = np.concatenate([np.ones(len(stage.solids.vertices), np.float32), stage.layers.attributes[:, 7]])
+    dark = np.flatnonzero(alpha >= 0.45)  # a clear lens lets light through; a tinted one shades
+    nothing = (np.zeros((0, 6), np.float32), np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.float32))
+    casters = [
+        (stage.solids.vertices, stage.solids.faces, *nothing),
+        (
+            stage.layers.vertices, stage.layers.faces[dark], stage.layers.corner_uv[dark], texture[dark], alpha[dark],
+            np.ascontiguousarray(stage.layers.attributes[:, 7]),
+        ),
+    ]  # fmt: skip
     scale = side / (2 * reach)
     for number, lamp in enumerate(lamps):
         turn = frame_towards(np.array(lamp.direction))
@@ -220,38 +205,39 @@ def _shadows(stage: Stage, lamps: list[Lamp], width: int) -> tuple[Float, Float,
         matrices[number, 0] = [*(turn[0] * scale), offset[0] * scale + side / 2]
         matrices[number, 1] = [*(turn[1] * scale), offset[1] * scale + side / 2]
         matrices[number, 2] = [*turn[2], offset[2]]
-        points = everything @ matrices[number, :, :3].T + matrices[number, :, 3]
-        shadow_kernel(
-            np.ascontiguousarray(points),
-            faces,
-            uv,
-            texture,
-            alpha,
-            opacity,
-            stage.layer_texels,
-            stage.layer_texture_info,
-            maps[number],
-        )
+        for vertices, *look in casters:
+            points = vertices @ matrices[number, :, :3].T + matrices[number, :, 3]
+            shadow_kernel(points, *look, stage.layer_texels, stage.layer_texture_info, maps[number])
         soft = max(1.0, lamp.soft_mm * scale / 1.5)
         rows[number] = [*lamp.direction, *lamp.rgb, soft, 2.5 + 1.1 * soft / scale]
     return rows, matrices, maps
 
 
-def _exposure(stage: Stage, image: Float32, label: NDArray[np.uint8]) -> float:
-    """Factor that brings the faces to a well exposed grey; darker skins stay darker."""
+def _exposure(stage: Stage, image: Float32, label: NDArray[np.uint8], balance: float) -> Float:
+    """Factors (3,) that bring the faces to a well exposed grey; darker skins stay darker.
+
+    With `balance` 1 the colour of the light on the faces is taken away, as a camera's white balance has it; with 0 it stays.
+    """
     skin = (label == LABELS["skin"]) | (label == LABELS["lips"]) | (label == LABELS["mask"])
     if skin.sum() < 12:
         skin = label > 0
     if not skin.any():
-        return 1.0
-    luminance = float(np.mean(image[skin] @ np.array([0.2126, 0.7152, 0.0722], np.float32)))
-    albedo = np.mean([float(h.albedo[..., :3].mean()) for h in stage.heads]) if stage.heads else 0.35
-    target = 0.33 * (max(float(albedo), 0.03) / 0.3) ** 0.42
-    return float(np.clip(target / max(luminance, 1e-4), 0.05, 40.0))
+        return np.ones(3)
+    weights = np.array([0.2126, 0.7152, 0.0722])
+    light = np.maximum(image[skin].mean(axis=0, dtype=np.float64), 1e-6)
+    albedo = (
+        np.mean([h.albedo[::4, ::4, :3].mean(axis=(0, 1)) for h in stage.heads], axis=0)
+        if stage.heads
+        else np.full(3, 0.35)
+    )
+    target = 0.33 * (max(float(albedo.mean()), 0.03) / 0.3) ** 0.42
+    cast = light / np.maximum(albedo, 1e-3)
+    gains = np.clip((float(weights @ cast) / cast) ** balance, 0.5, 2.0)
+    return np.clip(gains * target / max(float(weights @ (gains * light)), 1e-4), 0.05, 40.0)
 
 
-def background(library: Library, scene: Scene, height: int, width: int, exposure: float) -> Float32:
-    """Return what lies behind everything, (h, w, 3) exposed linear light."""
+def background(library: Library, scene: Scene, height: int, width: int, exposure: Float) -> Float32:
+    """Return what lies behind everything, (h, w, 3) linear light; the surroundings' own is exposed by factors (3,)."""
     rng = np.random.default_rng(scene.background_seed)
     if scene.background == "photo" and library.backgrounds:
         picture = library.backgrounds[

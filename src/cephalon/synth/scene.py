@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cephalon.geometry import Camera, Rigid, rotation_from_rotvec
+from cephalon.geometry import Camera, Rigid, rotation_from_rotvec, rotvec_from_rotation
 from cephalon.geometry.camera import FULL_FRAME_DIAGONAL_MM
+from cephalon.head import HeadModel
+from cephalon.head.model import joint_transforms
 from cephalon.synth.expression import gaze_coefficients, sample_expression, speech
 from cephalon.synth.light import frame_towards
 from cephalon.synth.options import SampleOptions, SensorOptions
@@ -55,9 +58,13 @@ class Lamp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sensor:
-    """What the camera does to the light; see `SensorOptions`. `seed` draws the noise."""
+    """What the camera does to the light; see `SensorOptions`. `seed` draws the noise.
+
+    `balance` is the share of the light's colour on the faces that the camera's white balance takes away; `gains` err beyond it.
+    """
 
     exposure: float
+    balance: float
     gains: tuple[float, float, float]
     noise: float
     blur_px: float
@@ -72,8 +79,8 @@ class Sensor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Scene:
-    """Everything that one picture shows.
+class Setting:
+    """What the pictures of one sitting have in common.
 
     Attributes
     ----------
@@ -81,8 +88,6 @@ class Scene:
     background : "photo", "panorama" or "made"; `background_number` and `background_seed` pick and make it.
     """
 
-    camera: Camera
-    actors: tuple[Actor, ...]
     panorama: int
     world_from_camera: Float
     lamps: tuple[Lamp, ...]
@@ -91,6 +96,14 @@ class Scene:
     background_seed: int
     background_blur: float
     sensor: Sensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Scene(Setting):
+    """Everything that one picture shows."""
+
+    camera: Camera
+    actors: tuple[Actor, ...]
 
 
 def draw_scenes(library: Library, options: SampleOptions, *, rng: np.random.Generator) -> list[Scene]:
@@ -130,21 +143,7 @@ def _angles(options: SampleOptions, rng: np.random.Generator) -> tuple[float, fl
     return float(yaw), float(pitch), float(np.clip(roll, -camera.roll_deg[1], camera.roll_deg[1]))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Setting:
-    """What the pictures of one sitting have in common."""
-
-    panorama: int
-    world_from_camera: Float
-    lamps: tuple[Lamp, ...]
-    background: str
-    background_number: float
-    background_seed: int
-    background_blur: float
-    sensor: Sensor
-
-
-def _setting(library: Library, options: SampleOptions, rng: np.random.Generator) -> _Setting:
+def _setting(library: Library, options: SampleOptions, rng: np.random.Generator) -> Setting:
     turn = rng.uniform(0, 2 * np.pi)
     tilt = float(np.clip(rng.normal(0, 0.08), -0.3, 0.3))
     about_y, about_x = rotation_from_rotvec(np.array([[0.0, turn, 0.0], [tilt, 0.0, 0.0]]))
@@ -157,7 +156,7 @@ def _setting(library: Library, options: SampleOptions, rng: np.random.Generator)
         background = "photo"
     elif kind < options.photo_background + options.panorama_background:
         background = "panorama"
-    return _Setting(
+    return Setting(
         panorama=int(rng.integers(len(library.panoramas))),
         world_from_camera=world_from_camera,
         lamps=lamps,
@@ -182,14 +181,15 @@ def _lamps(options: SampleOptions, rng: np.random.Generator) -> tuple[Lamp, ...]
             strength *= 3.0  # a hard side light
         warm = rng.normal(0, options.light.cast)
         rgb = strength * np.exp(np.array([warm, 0.0, -warm]) + rng.normal(0, 0.25 * options.light.cast, 3))
-        lamps.append(_lamp(direction, rgb, float(np.exp(rng.uniform(np.log(1.5), np.log(16.0))))))
+        lamps.append(far_lamp(direction, rgb, float(np.exp(rng.uniform(np.log(1.5), np.log(16.0))))))
     if rng.random() < options.light.flash:
         rgb = np.full(3, float(rng.uniform(0.6, 1.8)))
-        lamps = [*lamps[:3], _lamp(np.array([rng.normal(0, 0.06), rng.normal(-0.08, 0.05), -1.0]), rgb, 2.0)]
+        lamps = [*lamps[:3], far_lamp(np.array([rng.normal(0, 0.06), rng.normal(-0.08, 0.05), -1.0]), rgb, 2.0)]
     return tuple(lamps)
 
 
-def _lamp(direction: Float, rgb: Float, soft_mm: float) -> Lamp:
+def far_lamp(direction: Float, rgb: Float, soft_mm: float) -> Lamp:
+    """Return a lamp in a direction (3,) of any length."""
     d = direction / np.linalg.norm(direction)
     return Lamp(
         direction=(float(d[0]), float(d[1]), float(d[2])),
@@ -208,6 +208,7 @@ def _sensor(options: SensorOptions, exposure: float, size: int, rng: np.random.G
     low, high = options.blur_px
     return Sensor(
         exposure=float(np.exp(rng.normal(0, exposure))),
+        balance=float(rng.beta(5.0, 1.4)),
         gains=(float(gains[0]), float(gains[1]), float(gains[2])),
         noise=float(np.exp(rng.uniform(*np.log(options.noise)))),
         blur_px=float(low + (high - low) * rng.random() ** 2) * size / 256,
@@ -223,7 +224,7 @@ def _sensor(options: SensorOptions, exposure: float, size: int, rng: np.random.G
 
 
 def _portrait(
-    library: Library, options: SampleOptions, person: Person, angles: tuple[float, float, float], setting: _Setting,
+    library: Library, options: SampleOptions, person: Person, angles: tuple[float, float, float], setting: Setting,
     rng: np.random.Generator, *, rest: bool = False,
 ) -> Scene:  # fmt: skip
     model = library.model
@@ -238,12 +239,9 @@ def _portrait(
     return _scene(camera, (actor,), setting)
 
 
-def _scene(camera: Camera, actors: tuple[Actor, ...], setting: _Setting) -> Scene:
-    return Scene(
-        camera=camera, actors=actors, panorama=setting.panorama, world_from_camera=setting.world_from_camera, lamps=setting.lamps,
-        background=setting.background, background_number=setting.background_number, background_seed=setting.background_seed,
-        background_blur=setting.background_blur, sensor=setting.sensor,
-    )  # fmt: skip
+def _scene(camera: Camera, actors: tuple[Actor, ...], setting: Setting) -> Scene:
+    shared = {field.name: getattr(setting, field.name) for field in fields(Setting)}
+    return Scene(camera=camera, actors=actors, **shared)
 
 
 def _placed(
@@ -298,13 +296,10 @@ def placed_actor(
     rotvecs[model.joint_names.index("neck")] = neck / 2
     rotvecs[model.joint_names.index("head")] = neck / 2
     about_y, about_x = rotation_from_rotvec(np.deg2rad([[0.0, gaze[0], 0.0], [-gaze[1], 0.0, 0.0]]))
-    from cephalon.geometry import rotvec_from_rotation
-
-    for side in ("left", "right"):
-        rotvecs[model.joint_names.index(f"{side}_eye")] = rotvec_from_rotation(about_y @ about_x)
-    from cephalon.head.model import joint_transforms
-
-    turns, offsets = joint_transforms(model.joints(), model.joint_parents, rotvecs)
+    rotvecs[[model.joint_names.index(f"{side}_eye") for side in ("left", "right")]] = rotvec_from_rotation(
+        about_y @ about_x
+    )
+    turns, offsets = joint_transforms(_rest_joints(model), model.joint_parents, rotvecs)
     head = model.joint_names.index("head")
     body = rotation @ turns[head].T
     middle = turns[head] @ HEAD_MIDDLE + offsets[head]
@@ -315,6 +310,11 @@ def placed_actor(
         joint_rotvecs=rotvecs,
         camera_from_head=Rigid(rotation=body, translation=point - body @ middle),
     )
+
+
+@lru_cache(maxsize=2)
+def _rest_joints(model: HeadModel) -> Float:
+    return model.joints()
 
 
 def _group(library: Library, options: SampleOptions, rng: np.random.Generator) -> Scene:
@@ -364,7 +364,7 @@ def _sequence(
     options: SampleOptions,
     person: Person,
     angles: tuple[float, float, float],
-    setting: _Setting,
+    setting: Setting,
     rng: np.random.Generator,
 ) -> list[Scene]:
     """A head that turns a little, looks about and speaks, at 25 pictures a second."""

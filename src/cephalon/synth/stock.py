@@ -16,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from cephalon.assets import synth_data_dir
 from cephalon.core import InputError
 from cephalon.geometry import Raster, bilinear, interpolate, rasterise_uv, triangulate
 from cephalon.head import HeadModel
+from cephalon.synth.hdr import read_hdr
 from cephalon.synth.light import Panorama, prepare_panorama, procedural_panorama, transfer_vectors
 from cephalon.synth.maps import SkinMaps, make_skin_maps
-from cephalon.synth.mhclo import BoundMesh, bind_meshes, makehuman_chart
+from cephalon.synth.mhclo import BoundMesh, base_mesh, bind_meshes, makehuman_chart
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -29,6 +31,8 @@ Float32 = NDArray[np.float32]
 DATA_VARIABLES = ("CEPHALON_SYNTH_DATA", "CEPHALON_TEST_DATA")
 TEXTURE_SIZES = (256, 512, 1024)
 _BACKGROUND_PX = 512
+_HEAD_ISLAND = (1288, 336, 2048, 1768, 2048)
+"""Where the head lies in MakeHuman's skins, px: left, top, right, bottom, of a picture of that side."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -56,7 +60,7 @@ class Library:
 
 
 def data_folder(path: str | os.PathLike[str] | None = None) -> Path | None:
-    """Return the folder with skins, hair and light: the argument, or what the environment names, or None.
+    """Return the folder with skins, hair and light: the argument, what the environment names, what was fetched, or None.
 
     Raises
     ------
@@ -69,7 +73,8 @@ def data_folder(path: str | os.PathLike[str] | None = None) -> Path | None:
             if not folder.is_dir():
                 raise InputError(f"{folder}: no such folder with data for synthetic people")
             return folder
-    return None
+    fetched = synth_data_dir()
+    return fetched if fetched.is_dir() else None
 
 
 @lru_cache(maxsize=2)
@@ -86,7 +91,7 @@ def load_library(folder: Path | None, texture: int = 512, model: HeadModel | Non
     open_head = model.vertices(model.code(expression={"jawOpen": 0.55, "mouthSmileLeft": 0.4, "mouthSmileRight": 0.4}))
     from cephalon.synth.body import torso
 
-    bust = torso(model)
+    bust = torso(model, collar="none")  # what any neckline leaves bare must not be dark
     hidden = np.arange(len(model.mean)) < model.parts["left_lashes"].vertices.start
     transfer, transfer_open = (
         np.where(hidden[:, None], transfer_vectors(v, faces, blockers=(bust.vertices, bust.faces)), 0.0).astype(
@@ -106,13 +111,15 @@ def load_library(folder: Path | None, texture: int = 512, model: HeadModel | Non
             for path in sorted((folder / "hdri").glob("*.npz")):
                 with np.load(path, allow_pickle=False) as archive:
                     panoramas.append(prepare_panorama(path.stem, archive["rgb"].astype(np.float64)))
+            for path in sorted((folder / "hdri").glob("*.hdr")):
+                panoramas.append(prepare_panorama(path.stem, read_hdr(path)))
             for path in sorted((folder / "backgrounds").glob("*.jpg")):
                 with Image.open(path) as picture:
                     small = picture.convert("RGB")
                 small.thumbnail((_BACKGROUND_PX, _BACKGROUND_PX))
                 backgrounds.append(np.asarray(small))
-            base = folder / "makehuman_cc0" / "base_mesh_hm08.npz"
-            if base.is_file():
+            base = base_mesh(folder / "makehuman_cc0")
+            if base is not None:
                 hair = bind_meshes(model, base, folder / "makehuman_cc0" / "hair")
                 brows = list(bind_meshes(model, base, folder / "makehuman_cc0" / "eyebrows").values())
     except (OSError, KeyError, ValueError) as error:
@@ -142,20 +149,27 @@ def skin_chart(model: HeadModel, size: int) -> Raster:
 
 def _read_skins(folder: Path, model: HeadModel, chart: Raster) -> list[Float32]:
     """Return the folder's skins as linear textures (s, s, 3) in our chart, 0 where the picture does not reach."""
-    if not (folder / "crop.json").is_file():
+    if not folder.is_dir():
         return []
-    crop = json.loads((folder / "crop.json").read_text(encoding="utf-8"))
-    left, top, right, bottom = crop["crop_box_pixels_left_top_right_bottom"]
-    full = crop["full_texture_size"][0]
+    left, top, right, bottom, full = _HEAD_ISLAND
+    if (folder / "crop.json").is_file():  # pictures cut beforehand
+        crop = json.loads((folder / "crop.json").read_text(encoding="utf-8"))
+        left, top, right, bottom = crop["crop_box_pixels_left_top_right_bottom"]
+        full = crop["full_texture_size"][0]
     uv, polygons_uv = makehuman_chart()
     place = interpolate(chart, triangulate(polygons_uv)[0], uv.astype(np.float64))
     x, y = place[..., 0] * full - left, (1 - place[..., 1]) * full - top
     # Triangles of the mouth and the eye sockets lie on other islands of MakeHuman's chart.
     inside = chart.covered & (x > 1) & (y > 1) & (x < right - left - 1) & (y < bottom - top - 1)
     skins = []
-    for path in sorted(folder.glob("*.jpg")):
+    for path in sorted([*folder.glob("*.jpg"), *folder.glob("*.png")]):
         with Image.open(path) as opened:
-            picture = np.asarray(opened.convert("RGB"), dtype=np.float32) / 255
+            whole = opened.convert("RGB")
+        if whole.width == whole.height:  # the whole body's chart, of any size
+            scale = whole.width / full
+            box = (left * scale, top * scale, right * scale, bottom * scale)
+            whole = whole.resize((right - left, bottom - top), Image.Resampling.BILINEAR, box=box)
+        picture = np.asarray(whole, dtype=np.float32) / 255
         linear = np.where(picture <= 0.04045, picture / 12.92, ((picture + 0.055) / 1.055) ** 2.4).astype(np.float32)
         texture = np.zeros((*inside.shape, 3), dtype=np.float32)
         texture[inside] = bilinear(linear, np.stack([x[inside], y[inside]], axis=1))

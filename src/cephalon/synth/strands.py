@@ -13,11 +13,14 @@ from cephalon.synth.maps import scalp_weight
 from cephalon.synth.person import Hair
 from cephalon.synth.piece import Material, Piece, cross
 from cephalon.synth.wrap import SKULL_CENTRE, around
+from cephalon.synth.yardstick import Yardstick, yardstick
 
 Float = NDArray[np.float64]
 
 _AZIMUTHS, _ELEVATIONS = 32, 17
 _SEGMENTS = 10
+_STRANDS_SPAN = 0.22
+"""How much of the texture of strands one ribbon shows across."""
 
 
 @lru_cache(maxsize=2)
@@ -47,9 +50,9 @@ def _support(model: HeadModel) -> tuple[SurfacePoints, Float]:
     return around(model, "skull", a, e), elevation
 
 
-def _radii(model: HeadModel, neutral: Float) -> Float:
+def _radii(model: HeadModel, drawn: Float) -> Float:
     points, _ = _support(model)
-    skin = points.positions(neutral, model.faces)
+    skin = points.positions(drawn, model.faces)
     return np.linalg.norm(skin - SKULL_CENTRE, axis=1).reshape(_ELEVATIONS, _AZIMUTHS)
 
 
@@ -78,8 +81,10 @@ def _roots(model: HeadModel) -> tuple[NDArray[np.intp], Float]:
 
 
 def cards(model: HeadModel, neutral: Float, hair: Hair, detail: float, *, tied: bool) -> Piece:
-    """Locks as ribbons that leave the scalp along the comb, fall, and slide off the head."""
+    """Locks as ribbons that leave the scalp along the comb, fall, and slide off the head; grown on the drawing head."""
     rng = np.random.default_rng(hair.seed)
+    measure = yardstick(model, neutral)
+    drawn = measure.to_drawing(neutral)
     chosen, cumulative = _roots(model)
     short = hair.length_mm < 85
     count = int((420 if short else 430) * np.clip(detail, 0.6, 1.5))
@@ -87,11 +92,11 @@ def cards(model: HeadModel, neutral: Float, hair: Hair, detail: float, *, tied: 
         chosen[np.searchsorted(cumulative, (np.arange(count) + rng.random(count)) / count).clip(0, len(chosen) - 1)]
     ]
     bary = rng.dirichlet((1.0, 1.0, 1.0), count)
-    root = np.einsum("kc,kcd->kd", bary, neutral[faces])
+    root = np.einsum("kc,kcd->kd", bary, drawn[faces])
     keep = np.einsum("kc,kc->k", bary, scalp(model, hair.balding)[faces]) > rng.random(count) * 0.6
     root = root[keep]
     count = len(root)
-    radii = _radii(model, neutral)
+    radii = _radii(model, drawn)
     out = root - SKULL_CENTRE
     out /= np.linalg.norm(out, axis=1, keepdims=True)
     length = hair.length_mm * np.exp(rng.normal(0, 0.12, count))
@@ -157,13 +162,11 @@ def cards(model: HeadModel, neutral: Float, hair: Hair, detail: float, *, tied: 
             direction = np.where(hanging, direction * np.array([0.62, 1.0, 0.62]), direction)
         path.append(point)
     curve = np.stack(path, axis=1)
-    extra_uv = None
     if tied:
         tail = _tail(target, float(np.clip(hair.length_mm, 60, 300)), hair, rng)
-        curve = np.concatenate([curve, tail])
-        count = len(curve)
-        del extra_uv
-    return _ribbons(curve, hair, rng, width=(8.0 if short else 15.0) / np.sqrt(np.clip(detail, 0.6, 1.5)))
+        curve, layer = np.concatenate([curve, tail]), np.concatenate([layer, rng.random(len(tail))])
+    width = (8.0 if short else 15.0) / np.sqrt(np.clip(detail, 0.6, 1.5))
+    return _ribbons(curve, layer, hair, measure, rng, width=width)
 
 
 def _tail(knot: Float, length: float, hair: Hair, rng: np.random.Generator) -> Float:
@@ -179,7 +182,10 @@ def _tail(knot: Float, length: float, hair: Hair, rng: np.random.Generator) -> F
     return start + fall + ring * bulge + wave * np.array([1.0, 0.0, 0.4])
 
 
-def _ribbons(curve: Float, hair: Hair, rng: np.random.Generator, *, width: float) -> Piece:
+def _ribbons(
+    curve: Float, layer: Float, hair: Hair, measure: Yardstick, rng: np.random.Generator, *, width: float
+) -> Piece:
+    """Ribbons along curves (m, p, 3) of the drawing head, in layers (m,) from 0, innermost, to 1; the piece is the head's."""
     count, points = curve.shape[:2]
     along = np.gradient(curve, axis=1)
     along /= np.maximum(np.linalg.norm(along, axis=2, keepdims=True), 1e-6)
@@ -192,19 +198,35 @@ def _ribbons(curve: Float, hair: Hair, rng: np.random.Generator, *, width: float
     t = np.linspace(0, 1, points)[None, :, None]
     half = 0.5 * width * np.exp(rng.normal(0, 0.25, (count, 1, 1))) * (1 - 0.45 * t**2)
     vertices = np.stack([curve - across * half, curve + across * half], axis=2).reshape(-1, 3)
-    base = (np.arange(count) * 2 * points)[:, None] + 2 * np.arange(points - 1)
-    first = np.stack([base, base + 1, base + 3], -1)
-    second = np.stack([base, base + 3, base + 2], -1)
-    faces = np.stack([first, second], axis=2).reshape(-1, 3).astype(np.int32)
-    u0 = rng.random((count, 1)) * np.ones((1, points - 1))
-    span = 0.22
-    v0, v1 = (np.arange(points - 1) / (points - 1))[None] + 0 * u0, (np.arange(1, points) / (points - 1))[None] + 0 * u0
-    uv_first = np.stack([u0, v0, u0 + span, v0, u0 + span, v1], -1)
-    uv_second = np.stack([u0, v0, u0 + span, v1, u0, v1], -1)
-    uv = np.stack([uv_first, uv_second], axis=2).reshape(-1, 6).astype(np.float32)
-    shade = np.exp(rng.normal(0, 0.12, (count, 1))) * (0.5 + 0.5 * np.clip(np.arange(points)[None] / 4.0, 0, 1))
+    # Locks are lit as the body of hair that they are part of, not as boards that each stand at an angle of their own.
+    body = curve - np.stack(
+        [0 * curve[..., 0], np.minimum(curve[..., 1], SKULL_CENTRE[1]), 0 * curve[..., 2] - 14.0], axis=-1
+    )
+    body /= np.maximum(np.linalg.norm(body, axis=2, keepdims=True), 1e-6)
+    body = body + rng.normal(0, 0.16, (count, 1, 3)) + 0.12 * across
+    body /= np.linalg.norm(body, axis=2, keepdims=True)
+    faces, uv_rows = _ribbon_faces(count, points)
+    u0 = rng.random((count, 1, 1))
+    uv = uv_rows + u0[..., None] * np.array([1, 0, 1, 0, 1, 0], np.float32)
+    deep = 0.55 + 0.45 * layer[:, None]
+    shade = np.exp(rng.normal(0, 0.08, (count, 1))) * deep * (0.8 + 0.2 * np.clip(np.arange(points)[None] / 3.0, 0, 1))
     return Piece(
-        vertices=vertices, faces=faces, corner_uv=uv, tangents=np.repeat(along.reshape(-1, 3), 2, axis=0), rides=True,
+        vertices=measure.from_drawing(vertices), faces=faces, corner_uv=uv.reshape(-1, 6).astype(np.float32),
+        tangents=np.repeat(along.reshape(-1, 3), 2, axis=0), normals=np.repeat(body.reshape(-1, 3), 2, axis=0), rides=True,
         material=Material(label="hair", kind="hair", layer=True, rgb=hair.rgb, texture="strands"),
         occlusion=np.repeat(np.clip(shade, 0, 1.2).reshape(-1), 2),
     )  # fmt: skip
+
+
+@lru_cache(maxsize=8)
+def _ribbon_faces(count: int, points: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Faces of `count` ribbons of `points` pairs of vertices, and their corner uv (1, points - 1, 2, 6) but for a shift of u."""
+    base = (np.arange(count) * 2 * points)[:, None] + 2 * np.arange(points - 1)
+    first, second = np.stack([base, base + 1, base + 3], -1), np.stack([base, base + 3, base + 2], -1)
+    faces = np.stack([first, second], axis=2).reshape(-1, 3).astype(np.int32)
+    v = np.arange(points) / (points - 1)
+    v0, v1, left, right = v[:-1], v[1:], 0 * v[1:], 0 * v[1:] + _STRANDS_SPAN
+    uv = np.stack(
+        [np.stack([left, v0, right, v0, right, v1], -1), np.stack([left, v0, right, v1, left, v1], -1)], axis=1
+    )
+    return faces, uv[None].astype(np.float32)

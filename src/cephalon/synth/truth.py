@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cephalon.geometry import Camera, Raster, SurfacePoints, point_visibility, rasterise_mesh, rasterise_uv
 from cephalon.head import HeadModel
 from cephalon.synth._kernels import spread_kernel, surface_kernel, texels_kernel
+from cephalon.synth._light_kernels import codes_kernel, places_kernel
 from cephalon.synth.assemble import PosedHead, solid_faces
 from cephalon.synth.render import Rendering, collect_layers, rasterise_solids
 from cephalon.synth.scene import HEAD_MIDDLE, Scene
@@ -111,17 +112,14 @@ def picture_maps(library: Library, scene: Scene, rendering: Rendering) -> Maps:
         else np.zeros((0, 3), np.int32)
     )
     raster = rasterise_mesh(vertices, faces, camera)
-    covered = raster.covered
-    seen = raster.face_index[covered]
-    own = seen % count if count else seen
     uv = np.zeros((height, width, 2), dtype=np.float32)
-    corners = _corner_uv(model)[own]
-    uv[covered] = np.einsum("pc,pcd->pd", raster.barycentric[covered], corners)
     part = np.full((height, width), 255, dtype=np.uint8)
-    part[covered] = _part_of_face(model)[own]
     head_index = np.full((height, width), -1, dtype=np.int8)
-    head_index[covered] = seen // count
-    depth = np.where(covered, raster.depth, 0).astype(np.float32)
+    depth = np.zeros((height, width), dtype=np.float32)
+    places_kernel(
+        raster.face_index, raster.barycentric, raster.depth, np.array([count]), _corner_uv(model), _part_of_face(model), depth, uv,
+        head_index, part,
+    )  # fmt: skip
     z_ref = float(np.median([_middle(h)[2] for h in heads])) if heads else 1.0
     visible_normals, visible_depth = _visible(rendering, camera)
     return Maps(
@@ -203,15 +201,10 @@ def head_maps(library: Library, scene: Scene, rendering: Rendering, number: int 
     head = rendering.stage.heads[number]
     chart, faces = _chart(model)
     origin = _middle(head)
-    covered = chart.covered
-    albedo = head.albedo[..., :3]
-    step = albedo.shape[0] // POSITION_MAP_PX
-    if step > 1:
-        albedo = sum(albedo[a // step :: step, a % step :: step] for a in range(step * step)) / np.float32(step * step)
-    code = np.where(
-        covered[..., None], _SRGB[(np.clip(albedo, 0, 1) * (len(_SRGB) - 1) + 0.5).astype(np.int32)], 0
-    ).astype(np.uint8)
-    placed, visible = np.zeros((*covered.shape, 3), np.float32), np.zeros(covered.shape, np.float32)
+    shape = chart.face_index.shape
+    code = np.zeros((*shape, 3), dtype=np.uint8)
+    codes_kernel(head.albedo, chart.face_index, _SRGB, code)
+    placed, visible = np.zeros((*shape, 3), np.float32), np.zeros(shape, np.float32)
     lens = np.array([scene.camera.focal_px, *scene.camera.principal_point])
     texels_kernel(
         chart.face_index, chart.barycentric, faces, head.vertices, head.normals, origin, lens, rendering.solid_depth, rendering.transmitted,
@@ -304,7 +297,7 @@ def _chart(model: HeadModel) -> tuple[Raster, NDArray[np.int32]]:
 def _corner_uv(model: HeadModel) -> Float32:
     assert model.topology.uv is not None
     assert model.topology.faces_uv is not None
-    return model.topology.uv[model.topology.faces_uv].astype(np.float32)
+    return np.ascontiguousarray(model.topology.uv[model.topology.faces_uv].reshape(-1, 6), dtype=np.float32)
 
 
 @lru_cache(maxsize=2)

@@ -132,7 +132,7 @@ def hat(model: HeadModel, neutral: Float, person: Person, rng: np.random.Generat
     shell = skin + out * thick
     # cloth bridges hollows: the radius of a row is smoothed around the head
     if kind == "beanie":
-        shell[:3, :, 1] += np.linspace(16, 0, 3)[:, None] * rng.uniform(0, 1.5)
+        shell[:4, :, 1] += np.array([9.0, 7.0, 4.0, 1.0])[:, None] * rng.uniform(0, 1.2)
     if kind in ("cap", "brim"):
         crown = np.linspace(1, 0, rows)[:, None]
         shell[..., 1] += crown * rng.uniform(4, 26 if kind == "brim" else 12)
@@ -191,6 +191,8 @@ def mask(model: HeadModel, posed: Float, person: Person, rng: np.random.Generato
     out = flat / radius[..., None]
     cloth = skin + out * ((taut - radius) + 5.0)[..., None]
     cloth[..., 1] += rng.normal(0, 0.3, (rows, 1))
+    # under the chin, where the skin turns away from the axis, it hangs below
+    cloth[-3:, :, 1] -= np.array([2.0, 5.0, 9.0])[:, None]
     material = Material(label="mask", rgb=person.wear.mask_rgb, roughness=0.9, texture="pleats")
     pieces = [
         Piece(vertices=cloth.reshape(-1, 3), faces=grid_faces(rows, columns), material=material,

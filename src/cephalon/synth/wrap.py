@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from cephalon.geometry import SurfacePoints, rasterise
 from cephalon.head import HeadModel
+from cephalon.synth.yardstick import yardstick
 
 Float = NDArray[np.float64]
 
 _PX = 720
+_LOWEST_MM, _REACH_MM = -260.0, 420.0
 SKULL_CENTRE = np.array([0.0, 30.0, -12.0])
 NECK_AXIS = np.array([0.0, 0.0, -36.0])
 FACE_AXIS = np.array([0.0, 0.0, 10.0])
@@ -40,7 +42,7 @@ def _unwrapped(
         height = np.arctan2(p[:, 1], radius) / np.pi + 0.5
         radius = np.linalg.norm(p, axis=1)
     else:
-        height = (model.mean[:, 1] + 200.0) / 340.0
+        height = (model.mean[:, 1] - _LOWEST_MM) / _REACH_MM
     # Triangles that cross the back are drawn on both sides of the picture; the outermost surface wins.
     corner = azimuth[faces[chosen]]
     crossing = corner.max(1) - corner.min(1) > 0.5
@@ -50,7 +52,11 @@ def _unwrapped(
     screen = np.stack([corner * _PX, (1 - height[faces[chosen]]) * _PX, 1000.0 - radius[faces[chosen]]], axis=-1)
     raster = rasterise(screen.reshape(-1, 3), np.arange(3 * len(chosen)).reshape(-1, 3), _PX, _PX)
     index = np.where(raster.covered, chosen[raster.face_index], -1).astype(np.int32)
-    return index, raster.barycentric, (lambda v: v / np.pi + 0.5) if sphere else (lambda v: (v + 200.0) / 340.0)
+    return (
+        index,
+        raster.barycentric,
+        (lambda v: v / np.pi + 0.5) if sphere else (lambda v: (v - _LOWEST_MM) / _REACH_MM),
+    )
 
 
 @lru_cache(maxsize=8)
@@ -85,12 +91,17 @@ def around(model: HeadModel, kind: str, azimuth: Float, height: Float) -> Surfac
 
 @lru_cache(maxsize=64)
 def grid(model: HeadModel, name: str) -> tuple[SurfacePoints, int, int, Float]:
-    """Return a named grid: its points row by row, rows, columns and azimuths (columns,)."""
+    """Return a named grid: its points row by row, rows, columns and azimuths (columns,).
+
+    Heights below are those of the drawing head (see `yardstick`).
+    """
+    place = yardstick(model).height
     columns = 48
     azimuth = (np.arange(columns) / columns - 0.5) * 2 * np.pi
     front, side = np.cos(azimuth), np.abs(np.sin(azimuth))
     if name.startswith("neckline "):
-        lower = np.full(columns, -195.0)
+        border = around(model, "neck", azimuth, np.full(columns, _LOWEST_MM + 1))
+        lower = border.positions(model.mean, model.faces)[:, 1]
         upper = {
             "crew": -112 - 22 * np.clip(front, 0, 1) + 6 * side,
             "v": -112 - 60 * np.clip(front, 0, 1) ** 3,
@@ -98,14 +109,15 @@ def grid(model: HeadModel, name: str) -> tuple[SurfacePoints, int, int, Float]:
             "roll": -84 - 14 * np.clip(front, 0, 1) - 4 * side,
             "hood": -108 - 30 * np.clip(front, 0, 1),
             "boat": -126 - 36 * np.clip(front, 0, 1) - 10 * side,
+            "none": np.full(columns, -1e3),
         }[name.split()[1]]
-        return _grid(model, "neck", azimuth, upper, lower, 7)
+        return _grid(model, "neck", azimuth, np.maximum(place(upper), lower), lower, 7)
     if name.startswith("hat "):
         # elevations (deg) of the brim by azimuth: front, side, back
         a, b, c = {
-            "beanie": (30, 4, -18),
-            "cap": (30, 12, 0),
-            "brim": (30, 14, 4),
+            "beanie": (24, 0, -20),
+            "cap": (22, 8, -6),
+            "brim": (25, 11, 0),
             "hood": (35, -25, -50),
             "scarf": (38, -38, -62),
         }[name.split()[1]]
@@ -117,7 +129,7 @@ def grid(model: HeadModel, name: str) -> tuple[SurfacePoints, int, int, Float]:
         spread = np.abs(azimuth) / azimuth.max()
         upper = np.interp(spread, [0, 0.12, 0.3, 1.0], [2, -6, -20, -38])
         lower = np.interp(spread, [0, 0.5, 1.0], [-104, -96, -58])
-        return _grid(model, "face", azimuth, upper, lower, 11)
+        return _grid(model, "face", azimuth, place(upper), place(lower), 11)
     raise KeyError(name)
 
 

@@ -1,0 +1,69 @@
+"""Radiance pictures (.hdr, RGBE), as panoramas are published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cephalon.core import InputError
+
+_MOST_PIXELS = 1 << 25
+
+
+def read_hdr(path: Path) -> NDArray[np.float32]:
+    """Return the linear radiance (h, w, 3) of a Radiance picture with rows from above (Ward 1991; run lengths by byte plane).
+
+    Raises
+    ------
+    InputError
+        If the file is not such a picture, is cut off, or has more than 33 million pixels.
+    """
+    data = path.read_bytes()
+    head, mark, rest = data.partition(b"\n\n")
+    line, _, body = rest.partition(b"\n")
+    words = line.split()
+    if (
+        not head.startswith((b"#?RADIANCE", b"#?RGBE"))
+        or not mark
+        or len(words) != 4
+        or (words[0], words[2]) != (b"-Y", b"+X")
+    ):
+        raise InputError(f"{path}: not a Radiance picture (.hdr) with rows from above")
+    height, width = int(words[1]), int(words[3])
+    if not 0 < height * width <= _MOST_PIXELS:
+        raise InputError(f"{path}: {width} x {height} px are more than a panorama has")
+    try:
+        pixels = _unpacked(body, height, width)
+    except IndexError as error:
+        raise InputError(f"{path}: the picture is cut off") from error
+    scale = np.where(pixels[..., 3] > 0, np.ldexp(1.0, pixels[..., 3].astype(np.int32) - 136), 0.0)
+    return ((pixels[..., :3] + 0.5 * (pixels[..., 3:] > 0)) * scale[..., None]).astype(np.float32)
+
+
+def _unpacked(body: bytes, height: int, width: int) -> NDArray[np.uint8]:
+    """Return (h, w, 4) bytes: flat pixels, or each row's four planes in runs."""
+    raw = np.frombuffer(body, dtype=np.uint8)
+    pixels = np.zeros((height, width, 4), dtype=np.uint8)
+    at = 0
+    for row in range(height):
+        if not (8 <= width < 32768 and raw[at] == 2 and raw[at + 1] == 2 and raw[at + 2] < 128):
+            if at + 4 * width > len(raw):
+                raise IndexError
+            pixels[row] = raw[at : at + 4 * width].reshape(width, 4)
+            at += 4 * width
+            continue
+        at += 4
+        for plane in range(4):
+            column = 0
+            while column < width:
+                count = int(raw[at])
+                run = count > 128
+                count -= 128 * run
+                if count == 0 or column + count > width or at + 1 + count * (not run) > len(raw):
+                    raise IndexError
+                pixels[row, column : column + count, plane] = raw[at + 1] if run else raw[at + 1 : at + 1 + count]
+                at += 2 if run else 1 + count
+                column += count
+    return pixels
