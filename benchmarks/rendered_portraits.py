@@ -174,7 +174,9 @@ def main() -> int:
     begin = None
     if options.keep is not None:
         options.keep.mkdir(parents=True, exist_ok=True)
-        begin = f"{model.sha256[:8]}-{options.heads.stem if options.heads else 'own'}-{options.seed}"
+        begin = str(
+            options.keep / f"{model.sha256[:8]}-{options.heads.stem if options.heads else 'own'}-{options.seed}"
+        )
     missing = 0
     for index, (truth, identity) in enumerate(people(model, options.people, options.seed, options.heads)):
         rows["mean head"].append(errors(model, model.mean, truth))
@@ -189,7 +191,7 @@ def main() -> int:
 
             # at rest and smiling are the same portrait otherwise
             rng = np.random.default_rng([options.seed, index, max(number - 2, -1) + 1000 * (number < 2)])
-            keep = None if begin is None else str(options.keep / f"{begin}-{index}-{number}")
+            keep = None if begin is None else f"{begin}-{index}-{number}"
             seen, poses = photographs(traced, kit, source, truth, yaws, face, rng=rng, keep=keep)
             missing += len(yaws) - len(seen)
             if not seen:
