@@ -50,7 +50,12 @@ TARGETS = {2.5: {"one frontal": 0.81, "one three-quarter": 0.56, "five photos": 
 # up to one half, 0.025 on average. With the fit's own belief (0.12) neutral faces pass for slightly posed ones and the head
 # pays for it.
 OPTIONS = FitOptions(
-    residual_scale=0.0, field_share=0.0, claim_tempering=1.0, between_photos=0.0, expression_mean=EXPRESSION_MEAN
+    residual_scale=0.0,
+    expression_residual=0.0,
+    field_share=0.0,
+    claim_tempering=1.0,
+    between_photos=0.0,
+    expression_mean=EXPRESSION_MEAN,
 )
 CUES = Cues(iris_mm=None)
 FIGURES = ("p1_metrical_mm", "vertex_mm", "head_mm")
