@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cephalon.geometry.jit import arguments, kernel
+from cephalon.geometry.jit import kernel, typed
 
 Array = Any
 
@@ -16,11 +16,11 @@ INSIDE, EDGE, CORNER = 0, 1, 4
 PLAIN, GATHER, FOLLOW = 0, 1, 2
 
 
-def _search_signature(types: Any) -> Any:
-    return types.void(*arguments(types, "f8:2 f8:2 f8:2 i8 i4:1 i4:1w f8:2w f8:1w i1:1w i8 f8 f8:2w i4:2w i4:1w"))
-
-
-@kernel(_search_signature, label="closest-point search", seconds=4)
+@kernel(
+    typed("f8:2 f8:2 f8:2 i8 i4:1 i4:1w f8:2w f8:1w i1:1w i8 f8 f8:2w i4:2w i4:1w"),
+    label="closest-point search",
+    seconds=4,
+)
 def search_kernel(
     points: Array,
     boxes: Array,
@@ -182,11 +182,7 @@ def search_kernel(
         previous = best_slot
 
 
-def _equations_signature(types: Any) -> Any:
-    return types.float64(*arguments(types, "f8:2 f8:2 f8:1 i4:1 i1:1 f8:2 f8:2 f8:1 b1 f8:1w f8:2w"))
-
-
-@kernel(_equations_signature, label="alignment equations", seconds=2)
+@kernel(typed("f8:2 f8:2 f8:1 i4:1 i1:1 f8:2 f8:2 f8:1 b1 f8:1w f8:2w", "f8"), label="alignment equations", seconds=2)
 def equations_kernel(
     points: Array,
     closest: Array,

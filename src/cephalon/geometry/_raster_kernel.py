@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cephalon.geometry.jit import arguments, kernel
+from cephalon.geometry.jit import kernel, typed
 
 # Elements of these are used as numbers, which the stubs of numpy do not allow for indices that are not int.
 Array = Any
@@ -25,11 +25,7 @@ SMALLEST = 5e-324
 CULL_NOTHING, CULL_BACK = 0, 1
 
 
-def _signature(types: Any) -> Any:
-    return types.void(*arguments(types, "f8:1 f8:1 f8:1 i4:2 i8 i4:2w f4:3w f4:2w"))
-
-
-@kernel(_signature, label="rasteriser", seconds=3)
+@kernel(typed("f8:1 f8:1 f8:1 i4:2 i8 i4:2w f4:3w f4:2w"), label="rasteriser", seconds=3)
 def rasterise_kernel(
     x: Array,
     y: Array,

@@ -85,19 +85,23 @@ def kernel(signature: Callable[[Any], Any], *, label: str, seconds: int) -> Call
 _NUMBERS = {"f4": "float32", "f8": "float64", "i1": "int8", "i4": "int32", "i8": "int64", "b1": "boolean"}
 
 
-def arguments(types: Any, words: str) -> list[Any]:
-    """Return the types of a kernel's arguments from one word each.
+def typed(words: str, returns: str = "void") -> Callable[[Any], Any]:
+    """Return a kernel's signature from one word for each argument.
 
     "f8" is a number; "f8:2" a C-ordered array of two dimensions that is only read, "f8:2w" one that is written. Numbers
-    are f4, f8, i1, i4, i8 and b1.
+    are f4, f8, i1, i4, i8 and b1; `returns` is one of them or "void".
     """
-    found = []
-    for word in words.split():
-        name, _, shape = word.partition(":")
-        dtype = getattr(types, _NUMBERS[name])
-        dimensions = int(shape.removesuffix("w") or 0)
-        found.append(types.Array(dtype, dimensions, "C", readonly="w" not in shape) if dimensions else dtype)
-    return found
+
+    def signature(types: Any) -> Any:
+        found = []
+        for word in words.split():
+            name, _, shape = word.partition(":")
+            dtype = getattr(types, _NUMBERS[name])
+            dimensions = int(shape.removesuffix("w") or 0)
+            found.append(types.Array(dtype, dimensions, "C", readonly="w" not in shape) if dimensions else dtype)
+        return getattr(types, _NUMBERS.get(returns, returns))(*found)
+
+    return signature
 
 
 def _announcer(label: str, seconds: int) -> Any:
