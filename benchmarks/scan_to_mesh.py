@@ -187,6 +187,7 @@ def folder(people: int, images: int) -> dict:
         write_folder(root, people=people, images=images, dense=True)
         found = collect({"method": root / "method"}, root / "scans", root / "landmarks")
         setting = Setting(protocol="now", baseline=mean_head())
+        prepare()
         for workers in (1, 2):
             clock, cpu, own = time.perf_counter(), spent(), time.process_time()
             study, first = Study("now", ["mean head", "method"]), 0.0

@@ -14,7 +14,7 @@ FloatArray = npt.NDArray[np.float64]
 
 CURVE_MM = np.linspace(0.0, 7.0, 141)
 _CLASS_MM, _CLASSES = 0.001, 60_000
-_EXACT_UP_TO = 4_000_000
+_EXACT_UP_TO = 1_000_000
 _DRAWS, _BLOCK = 2000, 500
 
 
@@ -41,7 +41,7 @@ class Summary:
 class Pool:
     """Distances of many images, pooled; memory stays flat however many there are.
 
-    Up to four million values are kept as they are and the median is exact. Beyond, they are counted in classes of
+    Up to a million values are kept as they are and the median is exact. Beyond, they are counted in classes of
     1 um and the median interpolated in its class, which with so many values is good to some 1e-5 mm. Mean, standard
     deviation and count are exact either way.
     """
