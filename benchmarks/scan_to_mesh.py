@@ -215,7 +215,9 @@ def memory(items: int) -> dict:
         write_folder(root, people=8, images=5, dense=False)
         found = collect({"method": root / "method"}, root / "scans", root / "landmarks")
         setting = Setting(protocol="now", baseline=mean_head())
-        many = [replace(found.items[i % len(found.items)], name=f"P{i % 100:03d}/neutral/{i:05d}") for i in range(items)]
+        many = [
+            replace(found.items[i % len(found.items)], name=f"P{i % 100:03d}/neutral/{i:05d}") for i in range(items)
+        ]
         many.sort(key=lambda item: str(item.scan))  # a hundred subjects, as NoW has
         study, peaks = Study("now", ["mean head", "method"]), {}
         for number, (_, outcomes) in enumerate(batch.run(judge, jobs(many, setting))):
