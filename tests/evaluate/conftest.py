@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cephalon.cli import main
 from tests.evaluate.shapes import face, motion, moved
 
 
@@ -49,3 +50,43 @@ def now_folder(tmp_path_factory) -> Path:
             np.savetxt(root / "flat" / f"{name}.txt", flat.landmarks * 0.001)
     (root / "images.txt").write_text("\n".join(images) + "\n")
     return root
+
+
+@pytest.fixture
+def run(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments):
+        try:
+            code = main(["evaluate", *(str(argument) for argument in arguments)])
+        except SystemExit as stop:
+            code = stop.code
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def refused(result, *words) -> None:
+    """Exit code 2 and one sentence with these words in it."""
+    code, _, err = result
+    lines = [line for line in err.strip().split("\n") if line.startswith("cephalon:")]
+    assert code == 2, err
+    assert len(lines) == 1
+    assert "Traceback" not in err
+    for word in words:
+        assert word in lines[0], lines[0]
+
+
+def arguments(root, *methods):
+    return [
+        "now",
+        "--predictions",
+        *methods,
+        "--scans",
+        root / "scans",
+        "--landmarks",
+        root / "landmarks",
+        "--list",
+        root / "images.txt",
+    ]
