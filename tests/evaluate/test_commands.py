@@ -176,7 +176,7 @@ def test_now_side_by_side(run, now_folder, tmp_path):
     assert good["hidden"]["identity_ratio"] < flat["hidden"]["identity_ratio"] < 1
     assert mean["hidden"]["identity_ratio"] == pytest.approx(1)
     assert good["hidden"]["consistency"]["ratio"] < 0.2
-    assert 0.9 < good["hidden"]["shrinkage"] < 1.1
+    assert 0.8 < good["hidden"]["shrinkage"] < 1.1  # four subjects
     assert {"nose", "mouth", "eyes"} <= set(good["hidden"]["regions_mm"])
     assert set(good["by"]["group"]) == {"multiview_neutral", "selfie"}
     assert set(good["by"]["yaw_deg"]) == {"0-15", "45-75"}
@@ -189,7 +189,7 @@ def test_now_side_by_side(run, now_folder, tmp_path):
     rows = list(csv.DictReader((tmp_path / "out/items.csv").read_text().splitlines()))
     assert len(rows) == 24
     page = (tmp_path / "out/report.html").read_text()
-    assert "http" not in page.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")  # a name, not a place
+    assert "://" not in page.replace("http://www.w3.org/2000/svg", "")  # a name, not a place
     assert page.count("<img") >= 6
     assert "good" in out
 

@@ -83,7 +83,7 @@ def test_copies_of_a_photo_tell_no_more_than_one_if_errors_are_shared(model):
             np.log(np.linalg.svd(fit([seen] * count, model, options).identity_factor())[1]).sum() for count in (1, 3)
         ]
     one, three = claims[1.0]
-    assert three == pytest.approx(one, abs=0.2 * abs(claims[0.0][1] - one))
+    assert three == pytest.approx(one, abs=0.25 * abs(claims[0.0][1] - one))
     assert claims[0.0][1] < one - 5
     assert fit([seen] * 3, model, replace(OPTIONS, between_photos=0.5)).tempering == 2.0
     with pytest.raises(InputError, match="between_photos"):
