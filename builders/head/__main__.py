@@ -26,7 +26,7 @@ from builders.head.identity import IdentityBasis, build_identity
 from builders.head.lids import clear_lids
 from builders.head.lips import close_lips
 from builders.head.parts import unwrap_part
-from builders.head.points import build_points
+from builders.head.points import build_points, settled_offset
 from builders.head.regions import build_regions
 from builders.head.register import register
 from builders.head.rig import build_rig
@@ -54,8 +54,8 @@ def build_asset(ict: Path, seed: int = SEED) -> dict[str, np.ndarray]:
     mean = _touched_up(base, identity.mean)
     regions = build_regions(base)
     rig = build_rig(base)
-    points = build_points(base, mean)
-    landmarks = points["ibug68"].positions(mean, triangulate(base.polygons)[0])
+    points = build_points(base, mean, settled_offset())
+    landmarks = build_points(base, mean)["ibug68"].positions(mean, triangulate(base.polygons)[0])
     face = load_expression_face(expression_file(ict))
     expressions = build_expressions(base, mean, _map_to_mean(base, mean, regions), regions, landmarks, face)
     uv, polygons_uv = _all_uv(base, mean, regions)

@@ -224,9 +224,11 @@ def main() -> None:
         "explained_by_response": np.round(noise.explained, 3).tolist(),
         "seed": options.seed,
         "model_sha256": model.sha256,
+        "traced_mm": np.round(traced.points(None, "mediapipe478"), 1).tolist(),
         "excess_sd_jitter": {name: round(value**0.5, 4) for name, value in moved.items()},
         "excess_sd_after_fit": {name: round(value**0.5, 4) for name, value in left.items()},
     }
+    options.output.mkdir(parents=True, exist_ok=True)
     write_record(options.output / "mediapipe_noise.json", record(noise, about))
     np.savez_compressed(options.output / "mediapipe_noise_modes.npz", allow_pickle=False, **mode_arrays(noise))
 

@@ -110,16 +110,17 @@ def traced_model(model: HeadModel, offset: Float | None = None) -> HeadModel:
     return dataclasses.replace(model, point_sets={**model.point_sets, "mediapipe478": points})
 
 
-def build_points(base: HeadBase, mean: Float) -> dict[str, SurfacePoints]:
+def build_points(base: HeadBase, mean: Float, offset: Float | None = None) -> dict[str, SurfacePoints]:
     """All point sets.
 
     Parameters
     ----------
     mean : (n, 3) mm, the mean head in the head frame, mirror-symmetric.
+    offset : (478, 2) mm by which MediaPipe's points, and those that follow them, are moved from where they were traced.
     """
     faces = triangulate(base.polygons)[0]
     skin_faces = faces[: len(triangulate(base.polygons[base.part("skin")[1]])[0])]
-    mediapipe = mediapipe_points(base, mean, settled_offset())
+    mediapipe = mediapipe_points(base, mean, offset)
     craniofacial = craniofacial_points(base)
     ibug, ibug_names = ibug_points(base, mean, mediapipe)
     now, now_names = now_points(mediapipe, craniofacial, skin_faces)

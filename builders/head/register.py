@@ -119,7 +119,10 @@ class _Anchors:
 
 
 def _anchors(base: HeadBase, ict: IctModel, mean: Float) -> _Anchors:
-    """The iBUG points inside the face, and points of both ears."""
+    """The iBUG points inside the face, and points of both ears.
+
+    Not settled on photos: the mean head must not depend on a landmarker's habits (2 mm of them moved mouth and chin by 4).
+    """
     faces = triangulate(base.polygons)[0]
     ibug, iso = build_points(base, mean)["ibug68"], craniofacial_points(base)
     pairs = [(ibug, row, int(ict.landmarks[row])) for row in range(68) if row not in OUTLINE | INNER_CORNERS]

@@ -9,12 +9,10 @@ Over many adults identity averages out: the median of (measured - predicted) ove
 each posed with the head held near the mean adult, is the shift. It is made mirror-symmetric, turned into mm on the mean
 head and added to the traced positions when the points are built.
 
-Two steps, since the points along the sides of the head (temples, before the ears, jaw) say how far a head is pitched,
-and on photos they lie some 12 mm lower than on renders:
-1. The sides, from photos whose ears were marked by hand (`ears_seen.json`). Ears lie 100 mm behind the face and tell
-   the pitch to about 2 degrees; without them a shift of the sides passes for looking up, and every face gets too long a
-   nose. All expressions count, as the sides hardly move.
-2. The rest, from faces at rest, posed by the edges (lids, nose, lips) and the settled sides.
+Only faces at rest count. The points along the sides of the head (temples, before the ears, jaw) stay as traced, and say with
+the edges (lids, nose, lips) how a head is posed; where ears were marked by hand (`ears_seen.json`), they say it too. A
+landmark table that is not of the present head is fatal here: a stale one had the sides 12 mm too high, which passed for
+looking up by 5 degrees, and gave every face a long nose. `benchmarks/ears.py` is the check.
 
 Each half of the photos checks the other. Only the portraits of `is_development` take part, so that the others can judge the
 fit. What this assumes: that the people in the photos are average adults together, and
@@ -66,8 +64,8 @@ AT_REST = (
 MOST_MM = 6.0
 """Longer shifts of points on the front are cut: the face is not that different on photos."""
 
-SIDES_MM, MOST_AT_SIDES_MM = 45.0, 16.0
-"""Points less far in front of the ears than this are the sides, and may move this much."""
+SIDES_MM = 45.0
+"""Points less far in front of the ears than this are the sides."""
 
 EAR_SIGMA_MM = (8.0, 1.0)
 """Sd of a marked ear's place across and along the upright picture: ears stand off differently, their height tells."""
@@ -80,14 +78,12 @@ UNSETTLED_WEAKER = 6.0
 ADULT_YEARS = 40.0
 
 
-def residuals(photos: list[Path], model: HeadModel, trusted: NDArray[np.bool_], *, at_rest: bool, ears: bool) -> Float:
+def residuals(photos: list[Path], model: HeadModel, trusted: NDArray[np.bool_]) -> Float:
     """Return (photos, 478, 2) measured minus predicted, mm at the point's depth, +x the person's left, +y up.
 
     Parameters
     ----------
     trusted : (478,) points that the pose comes from; the others have little say.
-    at_rest : whether only neutral faces count.
-    ears : whether only photos with marked ears count; where they are marked, they always help to pose the head.
     """
     source = default_source(None, model)
     points = model.points(None, "mediapipe478")
@@ -96,11 +92,9 @@ def residuals(photos: list[Path], model: HeadModel, trusted: NDArray[np.bool_], 
     rows = []
     for path in photos:
         marked = seen_ears(path)
-        if ears and not marked:
-            continue
         try:
             observation = source.observe(Photo.open(path))
-            if at_rest and not _neutral(observation, model):
+            if not _neutral(observation, model):
                 continue
             measured = observation.points[0]
             seen = [replace(measured, covariance=measured.covariance * weaker[:, None, None])]
@@ -164,35 +158,24 @@ def symmetric_median(rows: Float, mirror: NDArray[np.intp]) -> Float:
     return (middle + middle[mirror] * [-1.0, 1.0]) / 2
 
 
-def _cut(shift: Float, most: Float) -> Float:
-    return shift * np.minimum(1, most / np.maximum(np.linalg.norm(shift, axis=1), 1e-9))[:, None]
+def _cut(shift: Float) -> Float:
+    return shift * np.minimum(1, MOST_MM / np.maximum(np.linalg.norm(shift, axis=1), 1e-9))[:, None]
 
 
-def settle(photos: list[Path], model: HeadModel) -> tuple[Float, list[dict[str, float]]]:
-    """Return the shifts (478, 2) mm, and for both steps how well one half of the photos foretells the other."""
+def settle(photos: list[Path], model: HeadModel) -> tuple[Float, dict[str, float]]:
+    """Return the shifts (478, 2) mm, and how well one half of the photos foretells the other."""
     mirror = canonical_face().mirror
     traced = traced_model(model)
-    depth = traced.points(None, "mediapipe478")[:, 2]
     edges = np.isin(np.arange(478), [*ON_EDGES, *range(468, 478)])
-    sides = ~edges & (depth < SIDES_MM)
-    most = np.where(sides, MOST_AT_SIDES_MM, MOST_MM)
-    offset, record = np.zeros((478, 2)), []
-    for step, chosen in (("sides", sides), ("front", ~edges & ~sides)):
-        first = step == "sides"
-        posed = traced if first else traced_model(model, offset)
-        rows = residuals(photos, posed, edges if first else edges | sides, at_rest=not first, ears=first)
-        halves = [symmetric_median(rows[start::2], mirror) for start in (0, 1)]
-        before = halves[1][chosen]
-        after = before - _cut(halves[0], most)[chosen]
-        record.append(
-            {
-                "photos": len(rows),
-                **{k: float(np.sqrt((x**2).sum(-1).mean())) for k, x in (("before_mm", before), ("after_mm", after))},
-            }
-        )
-        offset[chosen] = _cut(symmetric_median(rows, mirror), most)[chosen]
-        print(f"{step}: {record[-1]}")
-    return offset, record
+    sides = ~edges & (traced.points(None, "mediapipe478")[:, 2] < SIDES_MM)
+    front = ~edges & ~sides
+    rows = residuals(photos, traced, edges | sides)
+    halves = [symmetric_median(rows[start::2], mirror) for start in (0, 1)]
+    before, after = halves[1][front], (halves[1] - _cut(halves[0]))[front]
+    offset = np.zeros((478, 2))
+    offset[front] = _cut(symmetric_median(rows, mirror))[front]
+    rms = [float(np.sqrt((x**2).sum(-1).mean())) for x in (before, after)]
+    return offset, {"photos": len(rows), "before_mm": rms[0], "after_mm": rms[1]}
 
 
 def main() -> None:
@@ -204,11 +187,12 @@ def main() -> None:
     options = parser.parse_args()
     photos = sorted(path for folder in options.folders for path in folder.glob("*.jpg") if is_development(path))
     shift, record = settle(photos, HeadModel.load(options.model))
+    print(record)
     write_json(
         options.output,
         {
             "what": "shift of MediaPipe's points on the mean head, photos against renders; mm, +x person's left, +y up",
-            "half_by_half": dict(zip(("sides", "front"), record, strict=True)),
+            "half_by_half": record,
             "offset_mm": np.round(shift, 3),
         },
     )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -133,17 +135,24 @@ def test_ibug_points_lie_where_the_annotation_has_them(ibug, mesh_points):
 
 
 @needs_shapes
+def test_the_landmark_table_is_of_this_head(model):
+    """A table measured on another mean head passes its points' displacement for the landmarker's habit."""
+    from builders.head.points import traced_model
+
+    table = resources.files("cephalon.data").joinpath("mediapipe_noise.json").read_text(encoding="utf-8")
+    measured_on = np.array(json.loads(table)["about"]["traced_mm"])
+    np.testing.assert_allclose(traced_model(model).points(None, "mediapipe478"), measured_on, atol=0.3)
+
+
 def test_settling_moves_points_along_the_skin(model, mesh_points):
-    """Shifts measured on photos are a few mm on the front; none may throw a point far back along the side of the head."""
+    """Shifts measured on photos are a few mm; none may throw a point far back along the side of the head."""
     from builders.head.points import ON_EDGES, traced_model
     from builders.head.settle_points import SIDES_MM
 
     traced = traced_model(model).points(None, "mediapipe478")
     moved = np.linalg.norm(mesh_points - traced, axis=1)
-    front = traced[:, 2] > SIDES_MM
-    assert moved[front].max() < 9
-    assert moved[~front].max() < 17
-    assert np.median(moved[~front]) > 5  # down the sides, as the ears of people in photos tell
+    assert 0.5 < moved.max() < 9
+    assert moved[traced[:, 2] < SIDES_MM - 1].max() < 1e-3
     assert (moved[sorted(ON_EDGES)] < 1e-3).all()
 
 
