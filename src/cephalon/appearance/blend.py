@@ -43,11 +43,14 @@ _HOLD_SEVERAL_MM = 12.0  # of several photos, colours may move over this distanc
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Layer:
-    """One photo's smooth log albedo (m, 3) at the skin's vertices, how far to trust it (m,), and its beard (m,)."""
+    """One photo's smooth log albedo (m, 3) at the skin's vertices, how far to trust it (m,), its beard (m,), and where
+    its expression folds the skin (m,).
+    """
 
     log_albedo: Float32
     confidence: Float32
     beard: Float32
+    folded: Float32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -83,7 +86,8 @@ def blend(layers: Sequence[Layer], surface: SkinSurface, options: TextureOptions
     tone = _tone(mean, total, surface)
     beard = np.max([layer.beard for layer in layers], axis=0)
     plain = (surface.plain * (1 - beard)).astype(np.float32)
-    light = _uneven_light(mean, total, tone, plain, surface, options)
+    folds = (np.stack([layer.folded for layer in layers]) * share).sum(0)
+    light = _uneven_light(mean, total, tone, plain, 1 - options.folds * folds, surface, options)
     light += _overexposed(tone)
     tone = tone - _overexposed(tone)
     colour -= light
@@ -174,19 +178,26 @@ def _tone(mean: Float, total: Float, surface: SkinSurface) -> Float:
     return np.log(np.array([0.50, 0.33, 0.26]))
 
 
-def softly(value: NDArray[Any], low: float, high: float) -> NDArray[Any]:
+def softly(value: NDArray[Any], low: float | NDArray[Any], high: float | NDArray[Any]) -> NDArray[Any]:
     """Hold a value between -low and high: the identity near 0, its slope falls to 0 at the bounds."""
-    bound = np.where(value < 0, value.dtype.type(low), value.dtype.type(high))
+    bound = np.where(value < 0, np.asarray(low, dtype=value.dtype), np.asarray(high, dtype=value.dtype))
     return bound * np.tanh(value / bound)
 
 
 def _uneven_light(
-    mean: Float, total: Float, tone: Float, plain: Float32, surface: SkinSurface, options: TextureOptions
+    mean: Float,
+    total: Float,
+    tone: Float,
+    plain: Float32,
+    unfolded: Float,
+    surface: SkinSurface,
+    options: TextureOptions,
 ) -> Float:
     """Log colour (m, 3) by which the skin departs from its tone, in the part held to be light.
 
     Spherical harmonics know no cast shadow. What is left of them is split into what varies slowly over the skin and the
     rest (folds, edges of shadows); of both, little departures from the tone are the skin's own, and large ones light.
+    Where the expression folds the skin (`unfolded` (m,) < 1), so much less of their brightness is the skin's own.
     """
     off = mean - tone
     grey = np.clip((off[:, 1] - off[:, 0]) / _GREYER, 0, 1)  # beards are less red than skin, shadows on skin are not
@@ -205,15 +216,16 @@ def _uneven_light(
     slow = np.zeros_like(off)
     pull = sparse.diags(weight[seen] + 0.03 * surface.area_mm2[seen])
     slow[seen] = _solve(laplacian + pull, weight[seen, None] * off[seen])
-    kept = _held(slow, options.uneven_brightness, options.uneven_brightness, options.uneven_colour)
-    kept += _held(off - slow, 0.6 * options.darker, 0.6 * options.brighter, 0.5 * options.uneven_colour)
+    own = unfolded[:, None]
+    kept = _held(slow, options.uneven_brightness * own, options.uneven_brightness * own, options.uneven_colour)
+    kept += _held(off - slow, 0.6 * options.darker * own, 0.6 * options.brighter * own, 0.5 * options.uneven_colour)
     # where the slow part does not belong to plain skin it is still the light around
     around = slow - _held(slow, options.uneven_brightness, options.uneven_brightness, options.uneven_colour)
     share = plain[:, None]
     return share * (off - kept) + (1 - share) * around
 
 
-def _held(log_colour: Float, darker: float, brighter: float, colour: float) -> Float:
+def _held(log_colour: Float, darker: float | Float, brighter: float | Float, colour: float) -> Float:
     """Hold brightness and colour of a departure (m, 3), log, between bounds."""
     brightness = log_colour.mean(1, keepdims=True)
     return softly(brightness, darker, brighter) + softly(log_colour - brightness, colour, colour)
