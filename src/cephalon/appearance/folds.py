@@ -45,4 +45,6 @@ def folded(model: HeadModel, surface: SkinSurface, identity: Float, fitted: Phot
     for _ in range(_ROUNDS):
         around = np.bincount(i, field[j], count) + np.bincount(j, field[i], count)
         field = 0.5 * (field + around / np.maximum(edges, 1))
-    return np.clip((field - _BEGIN) / (_FULL - _BEGIN), 0, 1).astype(np.float32)
+    face = np.clip((field - _BEGIN) / (_FULL - _BEGIN), 0, 1)
+    neck = surface.regions["neck"] * (1 - surface.grows)  # every turn of the head folds it
+    return np.maximum(face, neck).astype(np.float32)
