@@ -39,6 +39,7 @@ _LIGHTEST_SKIN = np.array([0.70, 0.49, 0.41])  # linear albedo of very fair skin
 _WHITE = 0.30  # log overexposure from which a photo says nothing of the colour of skin
 _LIPS_MM = 2.5  # within this distance lips that no photo shows take the colour of lips
 _BROWS = 0.3  # log brightness by which brows are darker than the skin, at least
+_BROWS_SHOWN = 0.25  # share of both that photos have to show, for their colour to be that of brows
 _HOLD_SEVERAL_MM = 12.0  # of several photos, colours may move over this distance to meet
 
 
@@ -173,8 +174,9 @@ def _lips(mean: Float, total: Float, tone: Float, surface: SkinSurface) -> Float
 def _brows(mean: Float, total: Float, tone: Float, tint: Float, surface: SkinSurface) -> Float:
     """Median log albedo of the brows that the photos show; else like the beard, or somewhat darker than the skin."""
     used = surface.regions["brows"] * total > 0.4
+    shown = surface.area_mm2[used].sum() > _BROWS_SHOWN * surface.area_mm2[surface.regions["brows"] > 0.4].sum()
     usual = tone + (0.7 * tint if tint.any() else np.log(np.array([0.50, 0.47, 0.46])))
-    seen = np.median(mean[used], axis=0) if used.sum() > 25 else usual
+    seen = np.median(mean[used], axis=0) if shown else usual
     return np.minimum(seen, tone - _BROWS)
 
 
@@ -226,8 +228,9 @@ def _uneven_light(
     pull = sparse.diags(weight[seen] + 0.03 * surface.area_mm2[seen])
     slow[seen] = _solve(laplacian + pull, weight[seen, None] * off[seen])
     own = unfolded[:, None]
-    kept = _held(slow, options.uneven_brightness * own, options.uneven_brightness * own, options.uneven_colour)
-    kept += _held(off - slow, 0.6 * options.darker * own, 0.6 * options.brighter * own, 0.5 * options.uneven_colour)
+    colour = options.uneven_colour * np.sqrt(own)  # blood moves less than light
+    kept = _held(slow, options.uneven_brightness * own, options.uneven_brightness * own, colour)
+    kept += _held(off - slow, 0.6 * options.darker * own, 0.6 * options.brighter * own, 0.5 * colour)
     # where the slow part does not belong to plain skin it is still the light around
     around = slow - _held(slow, options.uneven_brightness, options.uneven_brightness, options.uneven_colour)
     around += _folds_of_beards(off, total, 1 - unfolded, plain, surface, options)
@@ -259,7 +262,7 @@ def _folds_of_beards(
     return nothing
 
 
-def _held(log_colour: Float, darker: float | Float, brighter: float | Float, colour: float) -> Float:
+def _held(log_colour: Float, darker: float | Float, brighter: float | Float, colour: float | Float) -> Float:
     """Hold brightness and colour of a departure (m, 3), log, between bounds."""
     brightness = log_colour.mean(1, keepdims=True)
     return softly(brightness, darker, brighter) + softly(log_colour - brightness, colour, colour)

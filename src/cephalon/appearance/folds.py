@@ -20,6 +20,7 @@ _BEND = 2.0
 _BEGIN, _FULL = 0.03, 0.11
 _ROUNDS = 4  # of averaging over neighbours, some 5 mm: a fold shades its surroundings
 
+
 def folded(model: HeadModel, surface: SkinSurface, identity: Float, fitted: PhotoFit, posed: Float) -> Float32:
     """Return how far the expression of a photo folds the skin at each of its m vertices, (m,) in [0, 1].
 

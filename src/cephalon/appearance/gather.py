@@ -112,9 +112,7 @@ def gather_texels(
     return TexelColours(rows=rows, albedo=albedo, weight=known.astype(np.float32))
 
 
-def _hold_details(
-    albedo: Float32, field: Float32, plain: Float32, unfolded: Float32, options: TextureOptions
-) -> None:
+def _hold_details(albedo: Float32, field: Float32, plain: Float32, unfolded: Float32, options: TextureOptions) -> None:
     """Hold the details of plain skin, in place, near the log albedo of the field (r, 3) around them.
 
     `unfolded` (r,) in (0, 1] is the share of the bounds that is left where the expression folds the skin.

@@ -20,6 +20,7 @@ _DARKER = 0.25  # weight of being still darker than most of the beard
 # Small beards: side of the square that the closing fills, px; log of how much darker they are than what is around them;
 # log red over green by which they may be redder than the skin; least area inside, px^2; least roughness.
 _TUFT_PX, _TUFT, _TUFT_RED, _TUFT_AREA, _TUFT_ROUGH = 31, 0.55, 0.12, 40, 0.12
+_TUFT_DEEP, _TUFT_UNDER = 0.65, 0.6  # log darkness that they have at least, and more of it where they face down
 _DARK = 0.03  # added to linear light before taking logs: below it a photo holds noise
 
 
@@ -119,7 +120,11 @@ class SkinColour:
         inside = np.where(eroded(spot, 1), numbers, 0)
         area = np.bincount(inside.reshape(-1), minlength=int(numbers.max()) + 1)
         rough = np.bincount(inside.reshape(-1), texture.reshape(-1), len(area)) / np.maximum(area, 1)
-        good = (area >= _TUFT_AREA) & (rough > _TUFT_ROUGH)
+        facing_down = np.bincount(inside.reshape(-1), normal[..., 1].reshape(-1), len(area)) / np.maximum(area, 1)
+        shade = np.bincount(inside.reshape(-1), brightness.reshape(-1), len(area)) / np.maximum(area, 1)
+        # the underside of a chin is in the shade
+        deep = shade < -_TUFT_DEEP - _TUFT_UNDER * np.maximum(facing_down, 0)
+        good = (area >= _TUFT_AREA) & (rough > _TUFT_ROUGH) & deep
         good[0] = False
         return dilated(good[numbers], 2).astype(np.float32) * (brightness < 0.4 * BEARD)
 

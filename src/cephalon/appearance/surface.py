@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.spatial import KDTree
 
+from cephalon.appearance.contours import CONTOURS
 from cephalon.export import fine_mesh
 from cephalon.geometry import face_areas, vertex_normals
 from cephalon.head import HeadModel
@@ -101,7 +102,7 @@ def skin_surface(model: HeadModel) -> SkinSurface:
     for name in ("brows", "eyes", "lips_upper", "lips_lower"):
         even = even * (1 - regions[name])
     bare = (1 - np.clip(1.3 * (regions["lips_upper"] + regions["lips_lower"]), 0, 1)) * (1 - 0.6 * regions["eyes"])
-    plain = bare * (1 - np.clip(1.5 * regions["brows"], 0, 1))
+    plain = bare * (1 - np.clip(1.5 * regions["brows"], 0, 1) * _near_brows(model, vertices))
     return SkinSurface(
         fine_index=fine_index.astype(np.int64),
         row_of=row_of,
@@ -121,6 +122,29 @@ def skin_surface(model: HeadModel) -> SkinSurface:
         bare=(bare * inner).astype(np.float32),
         plain=(plain * inner).astype(np.float32),
     )
+
+
+_BROW_MM = 4.0  # around the usual brow, as landmark sets place it, hair may be
+
+
+def _near_brows(model: HeadModel, vertices: Float) -> Float:
+    """Return how near each vertex (m,) is to the brows, 0 to 1: the ridge above them is skin, with its shades."""
+    name = next((name for name in CONTOURS if name in model.point_sets and len(CONTOURS[name].brows[0]) > 5), None)
+    if name is None:
+        return np.ones(len(vertices))
+    places = model.point_set(name).positions(model.mean, model.faces)
+    filled = []
+    for loop in CONTOURS[name].brows:
+        half = len(loop) // 2
+        along = np.linspace(0, half - 1, 4 * half)
+        knots = np.arange(half)
+        edges = [
+            np.stack([np.interp(along, knots, side[:, axis]) for axis in range(3)], axis=1)
+            for side in (places[list(loop[:half])], places[list(loop[: half - 1 : -1])])
+        ]
+        filled += [edges[0] + share * (edges[1] - edges[0]) for share in np.linspace(0, 1, 5)]
+    away = np.asarray(KDTree(np.concatenate(filled)).query(vertices)[0])
+    return np.clip(1.75 - away / _BROW_MM, 0, 1)
 
 
 _UNDER_JAW_MM = 32.0  # how far a beard reaches down from the jaw, on the mean head
