@@ -120,7 +120,9 @@ def _turn_inwards(
         code[near[share[:, 0] > 0.5]] = completed
 
 
-def _grain(texels: Texels, where: Float32, albedo: Float32, cover: Float32, usual: tuple[float, float, float]) -> float:
+def _grain(
+    texels: Texels, where: NDArray[np.floating], albedo: Float32, cover: Float32, usual: tuple[float, float, float]
+) -> float:
     """Return the relative sd of the fine structure that the photos show on the vertices of which `where` (m,) is large.
 
     It is held between the first and the last of `usual`; the second stands for one that they do not show.

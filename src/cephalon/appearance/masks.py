@@ -146,7 +146,8 @@ def skin_mask(
         usable *= 1 - shapes.brows * _brows_behind(usable < 0.5, shapes)
     usable *= np.clip(shapes.beyond / _BEYOND, 0, 1)
     usable = np.where(blocked, 0, usable).astype(np.float32)
-    better = (usable * even * np.clip(trust + 0.5, 0, 1)).astype(np.float32)
+    # a beard is dark by itself, not by the light
+    better = (usable * even * np.clip(trust + 0.5, 0, 1) * (1 - np.clip(2 * beard, 0, 1))).astype(np.float32)
     return SkinMask(
         usable=usable,
         beard=blurred(beard, 1.5),

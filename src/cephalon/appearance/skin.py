@@ -101,7 +101,7 @@ class SkinColour:
         return np.maximum(stubble, grown * rough * np.clip(2 - unlike / 6, 0, 1)).astype(np.float32)
 
     def tuft(
-        self, linear: Float32, normal: Float32, light: Light, lower_face: Float32, hit: NDArray[np.bool_]
+        self, linear: Float32, normal: Float32, light: Light, lower_face: NDArray[np.floating], hit: NDArray[np.bool_]
     ) -> Float32:
         """How surely each pixel shows a small beard, on the chin or the lip alone, (h, w) in [0, 1].
 
