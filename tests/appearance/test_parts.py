@@ -104,8 +104,8 @@ def test_blend_joins_two_exposures(model):
     options = TextureOptions(uneven_brightness=1e3, uneven_colour=1e3, darker=1e3, brighter=1e3)
     beard = np.zeros(len(places), dtype=np.float32)
     layers = [
-        Layer(log_albedo=true.astype(np.float32), confidence=left, beard=beard),
-        Layer(log_albedo=(true + 0.5).astype(np.float32), confidence=right, beard=beard),
+        Layer(log_albedo=true.astype(np.float32), confidence=left, beard=beard, folded=beard),
+        Layer(log_albedo=(true + 0.5).astype(np.float32), confidence=right, beard=beard, folded=beard),
     ]
     found = blend(layers, surface, options)
     face = (surface.regions["face"] > 0.9) & (surface.regions["lips_upper"] + surface.regions["lips_lower"] < 0.1)
@@ -121,7 +121,7 @@ def test_blend_of_nothing_is_a_plain_skin(model):
     surface = skin_surface(model)
     count = len(surface.mirror)
     nothing = np.zeros(count, dtype=np.float32)
-    layer = Layer(log_albedo=np.zeros((count, 3), dtype=np.float32), confidence=nothing, beard=nothing)
+    layer = Layer(log_albedo=np.zeros((count, 3), dtype=np.float32), confidence=nothing, beard=nothing, folded=nothing)
     found = blend([layer], surface, TextureOptions())
     assert found.log_albedo.max() < 0
     assert np.exp(found.tone) == pytest.approx([0.50, 0.33, 0.26])

@@ -19,6 +19,7 @@ _FRAME = 0.55
 _FRAME_PX = 13
 _FRAME_LENGTH = 0.3 * _EYE
 _FRAME_SHARE = 0.08
+_FRAME_SURE, _FRAME_BRIDGE = 0.18, 10  # a share that is enough by itself; px of the bridge that it crosses else
 _LENS = -0.8  # log brightness around the eyes against the skin, below which dark glasses hide them
 _UNLIKE_EYES = 3.9  # or sds from the skin: mirrors
 _WIRE = 0.13  # log of how much darker or brighter a wire is than what it runs across, a pixel being as wide as the wire
@@ -74,7 +75,9 @@ def frames(
     plain = (shapes.from_eyes < 0.24 * _EYE) & hit & (shapes.lids == 0) & (shapes.brows == 0) & (zones["skull"] < 0.5)
     if plain.sum() < 50:
         return np.zeros_like(hit)
-    if line[plain].mean() >= _FRAME_SHARE:
+    share = line[plain].mean()
+    # creases around squeezed eyes cover as much as a thin frame, but they do not cross the bridge of the nose
+    if share >= _FRAME_SHARE and (share >= _FRAME_SURE or (line & shapes.bridge).sum() >= _FRAME_BRIDGE):
         return dilated(line, 4)
     return _wires(distance, brightness, shapes, hit, plain)
 

@@ -24,6 +24,7 @@ from scipy.sparse.linalg import splu
 
 from cephalon.appearance.options import TextureOptions
 from cephalon.appearance.surface import SkinSurface, laplacian_of
+from cephalon.appearance.whiskers import whiskers
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
@@ -38,16 +39,20 @@ _LIGHTEST_SKIN = np.array([0.70, 0.49, 0.41])  # linear albedo of very fair skin
 _WHITE = 0.30  # log overexposure from which a photo says nothing of the colour of skin
 _LIPS_MM = 2.5  # within this distance lips that no photo shows take the colour of lips
 _BROWS = 0.3  # log brightness by which brows are darker than the skin, at least
+_BROWS_SHOWN = 0.25  # share of both that photos have to show, for their colour to be that of brows
 _HOLD_SEVERAL_MM = 12.0  # of several photos, colours may move over this distance to meet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Layer:
-    """One photo's smooth log albedo (m, 3) at the skin's vertices, how far to trust it (m,), and its beard (m,)."""
+    """One photo's smooth log albedo (m, 3) at the skin's vertices, how far to trust it (m,), its beard (m,), and where
+    its expression folds the skin (m,).
+    """
 
     log_albedo: Float32
     confidence: Float32
     beard: Float32
+    folded: Float32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -62,6 +67,7 @@ class Blend:
     plain : (m,) in [0, 1]: skin without lips, brows, lids and beard.
     tone : (3,) log albedo of this person's skin, the median over the face.
     brows : (3,) of the brows.
+    beard : (m,) in [0, 1], how densely a beard grows, seen or continued.
     """
 
     log_albedo: Float32
@@ -70,6 +76,7 @@ class Blend:
     plain: Float32
     tone: Float
     brows: Float
+    beard: Float32
 
 
 def blend(layers: Sequence[Layer], surface: SkinSurface, options: TextureOptions) -> Blend:
@@ -83,7 +90,8 @@ def blend(layers: Sequence[Layer], surface: SkinSurface, options: TextureOptions
     tone = _tone(mean, total, surface)
     beard = np.max([layer.beard for layer in layers], axis=0)
     plain = (surface.plain * (1 - beard)).astype(np.float32)
-    light = _uneven_light(mean, total, tone, plain, surface, options)
+    folds = (np.stack([layer.folded for layer in layers]) * share).sum(0)
+    light = _uneven_light(mean, total, tone, plain, 1 - options.folds * folds, surface, options)
     light += _overexposed(tone)
     tone = tone - _overexposed(tone)
     colour -= light
@@ -102,24 +110,28 @@ def blend(layers: Sequence[Layer], surface: SkinSurface, options: TextureOptions
     chosen = np.where(label[i] >= 0, label[i], label[j])
     other = np.where(label[j] >= 0, label[j], label[i])
     both = (chosen >= 0) & (label[i] >= 0) & (label[j] >= 0)
-    gradient = np.zeros((len(i), 3))
+    grown = whiskers(mean, total, beard, tone, seen, surface)
+    unseen = grown.density[:, None] * grown.tint
+    gradient = np.where(both[:, None], 0.0, unseen[j] - unseen[i])
     part = np.zeros(len(i))
     for source in (chosen, other):
         usable = both & known[source, i] & known[source, j]
         gradient[usable] += (sources[source, j] - sources[source, i])[usable]
         part += usable
-    gradient /= np.maximum(part, 1)[:, None]
+    gradient /= np.where(both, np.maximum(part, 1), 1)[:, None]
 
     hold = _HOLD_MM if photos == 1 else _HOLD_SEVERAL_MM
     held = np.clip(total / 0.6, 0, 1) ** 2 / hold**2 * seen
-    strength = (held + 1 / options.pull_mm**2 * np.where(label == photos, 0.02, ~seen)) * surface.area_mm2
-    target = np.where(seen[:, None], mean, tone)
+    pull = np.where(label == photos, 1 / _HOLD_SEVERAL_MM**2, ~seen / options.pull_mm**2)
+    strength = (held + pull) * surface.area_mm2
+    target = np.where(seen[:, None], mean, tone + unseen)
+    target[mirrored] = mean[surface.mirror[mirrored]]
     lips_all = np.maximum(surface.regions["lips_upper"], surface.regions["lips_lower"])
     lips = lips_all * (label < 0)
     target += lips[:, None] * (_lips(mean, total, tone, surface) - target)
     strength += lips / _LIPS_MM**2 * surface.area_mm2
-    # a border much darker than the skin is a hairline or a shadow: it keeps to itself
-    darker = np.clip(tone.mean() - mean.mean(1), 0, None) * seen * (1 - lips_all)
+    # a border much darker than the skin, but for its beard, is a hairline or a shadow: it keeps to itself
+    darker = np.clip(tone.mean() + unseen.mean(1) - mean.mean(1), 0, None) * seen * (1 - lips_all)
     weight = surface.edge_weight / np.where(seen[i] & seen[j], 1, 1 + (np.maximum(darker[i], darker[j]) / _BORDER) ** 2)
     flow = weight[:, None] * gradient
     right = strength[:, None] * target
@@ -130,10 +142,11 @@ def blend(layers: Sequence[Layer], surface: SkinSurface, options: TextureOptions
 
     gains = [_spread_out(field - layer.log_albedo, layer.confidence > 0.02, surface) for layer in layers]
     mirror_gain = _spread_out(field - mean[surface.mirror], (total > 0.02)[surface.mirror], surface)
-    brows = _brows(mean, total, tone, surface)
+    brows = _brows(mean, total, tone, grown.tint, surface)
     return Blend(
         log_albedo=field.astype(np.float32),
         brows=brows,
+        beard=np.minimum(grown.density, 1),
         gains=tuple(gains),
         mirror_gain=mirror_gain,
         plain=plain,
@@ -158,10 +171,12 @@ def _lips(mean: Float, total: Float, tone: Float, surface: SkinSurface) -> Float
     return np.median(mean[used], axis=0) if used.sum() > 25 else usual
 
 
-def _brows(mean: Float, total: Float, tone: Float, surface: SkinSurface) -> Float:
-    """Median log albedo of the brows that the photos show; else somewhat darker than the skin."""
+def _brows(mean: Float, total: Float, tone: Float, tint: Float, surface: SkinSurface) -> Float:
+    """Median log albedo of the brows that the photos show; else like the beard, or somewhat darker than the skin."""
     used = surface.regions["brows"] * total > 0.4
-    seen = np.median(mean[used], axis=0) if used.sum() > 25 else tone + np.log(np.array([0.50, 0.47, 0.46]))
+    shown = surface.area_mm2[used].sum() > _BROWS_SHOWN * surface.area_mm2[surface.regions["brows"] > 0.4].sum()
+    usual = tone + (0.7 * tint if tint.any() else np.log(np.array([0.50, 0.47, 0.46])))
+    seen = np.median(mean[used], axis=0) if shown else usual
     return np.minimum(seen, tone - _BROWS)
 
 
@@ -174,19 +189,26 @@ def _tone(mean: Float, total: Float, surface: SkinSurface) -> Float:
     return np.log(np.array([0.50, 0.33, 0.26]))
 
 
-def softly(value: NDArray[Any], low: float, high: float) -> NDArray[Any]:
+def softly(value: NDArray[Any], low: float | NDArray[Any], high: float | NDArray[Any]) -> NDArray[Any]:
     """Hold a value between -low and high: the identity near 0, its slope falls to 0 at the bounds."""
-    bound = np.where(value < 0, value.dtype.type(low), value.dtype.type(high))
+    bound = np.where(value < 0, np.asarray(low, dtype=value.dtype), np.asarray(high, dtype=value.dtype))
     return bound * np.tanh(value / bound)
 
 
 def _uneven_light(
-    mean: Float, total: Float, tone: Float, plain: Float32, surface: SkinSurface, options: TextureOptions
+    mean: Float,
+    total: Float,
+    tone: Float,
+    plain: Float32,
+    unfolded: Float,
+    surface: SkinSurface,
+    options: TextureOptions,
 ) -> Float:
     """Log colour (m, 3) by which the skin departs from its tone, in the part held to be light.
 
     Spherical harmonics know no cast shadow. What is left of them is split into what varies slowly over the skin and the
     rest (folds, edges of shadows); of both, little departures from the tone are the skin's own, and large ones light.
+    Where the expression folds the skin (`unfolded` (m,) < 1), so much less of their brightness is the skin's own.
     """
     off = mean - tone
     grey = np.clip((off[:, 1] - off[:, 0]) / _GREYER, 0, 1)  # beards are less red than skin, shadows on skin are not
@@ -205,15 +227,42 @@ def _uneven_light(
     slow = np.zeros_like(off)
     pull = sparse.diags(weight[seen] + 0.03 * surface.area_mm2[seen])
     slow[seen] = _solve(laplacian + pull, weight[seen, None] * off[seen])
-    kept = _held(slow, options.uneven_brightness, options.uneven_brightness, options.uneven_colour)
-    kept += _held(off - slow, 0.6 * options.darker, 0.6 * options.brighter, 0.5 * options.uneven_colour)
+    own = unfolded[:, None]
+    colour = options.uneven_colour * np.sqrt(own)  # blood moves less than light
+    kept = _held(slow, options.uneven_brightness * own, options.uneven_brightness * own, colour)
+    kept += _held(off - slow, 0.6 * options.darker * own, 0.6 * options.brighter * own, 0.5 * colour)
     # where the slow part does not belong to plain skin it is still the light around
     around = slow - _held(slow, options.uneven_brightness, options.uneven_brightness, options.uneven_colour)
-    share = plain[:, None]
+    around += _folds_of_beards(off, total, 1 - unfolded, plain, surface, options)
+    # brows and beards are darker than the skin: what is brighter there is light as well
+    removed = (off - kept).mean(1)
+    share = np.where(removed > 0, surface.bare, plain)[:, None]
     return share * (off - kept) + (1 - share) * around
 
 
-def _held(log_colour: Float, darker: float, brighter: float, colour: float) -> Float:
+def _folds_of_beards(
+    off: Float, total: Float, folds: Float, plain: Float32, surface: SkinSurface, options: TextureOptions
+) -> Float:
+    """Log colour (m, 3) by which folds shade a beard: what is unlike the beard around, where the skin folds."""
+    here = folds * surface.grows * (1 - plain) * (total > 0.01)
+    nothing = np.zeros_like(off)
+    if (here > 0.2).sum() < 50:
+        return nothing
+    rows = np.flatnonzero((total > 0.01) & (surface.grows > 0.02))
+    row = np.full(len(off), -1)
+    row[rows] = np.arange(len(rows))
+    ends = row[surface.edges]
+    inside = (ends >= 0).all(1)
+    weight = np.minimum(total, 1)[rows] * surface.area_mm2[rows]
+    laplacian = laplacian_of(ends[inside], surface.edge_weight[inside] * _FLAT_MM**2, len(rows))
+    around = _solve(laplacian + sparse.diags(weight + 1e-3), weight[:, None] * off[rows])
+    apart = off[rows] - around
+    bound = 0.5 * options.darker
+    nothing[rows] = here[rows, None] * (apart - _held(apart, bound, bound, options.uneven_colour))
+    return nothing
+
+
+def _held(log_colour: Float, darker: float | Float, brighter: float | Float, colour: float | Float) -> Float:
     """Hold brightness and colour of a departure (m, 3), log, between bounds."""
     brightness = log_colour.mean(1, keepdims=True)
     return softly(brightness, darker, brighter) + softly(log_colour - brightness, colour, colour)

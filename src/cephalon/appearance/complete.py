@@ -23,6 +23,7 @@ Float32 = NDArray[np.float32]
 # Weight at which a photo begins to cover what lies beneath, and covers it wholly.
 _BEGIN, _FULL = 0.06, 0.50
 _STREAKS = 2.6  # stretch of a texel at which grain is left out
+_GRAIN, _HAIRS = (0.004, 0.012, 0.05), (0.02, 0.08, 0.25)  # least, usual and most structure of skin and of beards
 _BROW_HAIRS = 0.35  # relative sd of the cover of brows that no photo shows
 # Linear factors on the skin's own tone where skin turns inwards.
 _INSIDE_MOUTH = np.array([0.34, 0.17, 0.16])
@@ -66,11 +67,14 @@ def compose(
     open_rows = np.flatnonzero(cover < 1)
     beneath = np.exp(texels.spread(blend.log_albedo, open_rows))
     # stretched texels would draw the grain out into streaks
-    even = np.clip((_STREAKS - texels.stretch) / _STREAKS, 0, 1) * np.float32(
-        _grain(texels, surface, albedo, cover, options)
-    )
+    skin = surface.even * (surface.regions["cheeks"] + surface.regions["forehead"]) * (1 - blend.beard)
+    grain = options.grain * _grain(texels, skin, albedo, cover, _GRAIN)
+    if blend.beard.any():
+        hairs = options.grain * _grain(texels, surface.grows * blend.beard, albedo, cover, _HAIRS)
+        grain = grain + blend.beard * (hairs - grain)
+    even = np.clip((_STREAKS - texels.stretch) / _STREAKS, 0, 1) * np.asarray(grain, dtype=np.float32)
     noise = _noise(texels.size).reshape(-1)[texels.index[open_rows]]
-    beneath *= (1 + texels.spread(even, open_rows) * noise)[:, None]
+    beneath *= np.exp(texels.spread(even, open_rows) * noise)[:, None]
     brows = np.flatnonzero(texels.brows[open_rows] > 0)
     hairs = texels.brows[open_rows[brows]] * np.clip(1 + _BROW_HAIRS * noise[brows], 0, 1.2)
     beneath[brows] += hairs[:, None] * (np.exp(blend.brows).astype(np.float32) - beneath[brows])
@@ -116,12 +120,16 @@ def _turn_inwards(
         code[near[share[:, 0] > 0.5]] = completed
 
 
-def _grain(texels: Texels, surface: SkinSurface, albedo: Float32, cover: Float32, options: TextureOptions) -> float:
-    """Return the relative sd of the fine structure on the cheeks and the forehead that the photos show."""
-    even = (surface.even * (surface.regions["cheeks"] + surface.regions["forehead"]))[texels.corners[:, 0]]
-    used = (even > 0.6) & (cover >= 1)
-    if used.sum() < 500 or options.grain == 0:
-        return 0.012 * options.grain
+def _grain(
+    texels: Texels, where: NDArray[np.floating], albedo: Float32, cover: Float32, usual: tuple[float, float, float]
+) -> float:
+    """Return the relative sd of the fine structure that the photos show on the vertices of which `where` (m,) is large.
+
+    It is held between the first and the last of `usual`; the second stands for one that they do not show.
+    """
+    used = (where[texels.corners[:, 0]] > 0.6) & (cover >= 1)
+    if used.sum() < 500:
+        return usual[1]
     # half of the face is enough
     row, column = np.divmod(texels.index, texels.size)
     left = column < texels.size // 2
@@ -133,9 +141,9 @@ def _grain(texels: Texels, surface: SkinSurface, albedo: Float32, cover: Float32
     smooth = box_mean(stack, 7)
     inside = smooth[..., 1] > 0.99
     if inside.sum() < 200:
-        return 0.012 * options.grain
+        return usual[1]
     relative = stack[inside][:, 0] / np.maximum(smooth[inside][:, 0], 1e-3) - 1
-    return float(np.clip(1.4826 * np.median(np.abs(relative)), 0.004, 0.05)) * options.grain
+    return float(np.clip(1.4826 * np.median(np.abs(relative)), usual[0], usual[2]))
 
 
 @lru_cache(maxsize=2)

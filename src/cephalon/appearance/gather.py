@@ -62,7 +62,7 @@ def gather_layer(view: View, mask: SkinMask, weight: Float32, options: TextureOp
     confidence[there] = weight[there] * usable * (sample[:, 3] > 0.05)
     beard = np.zeros(len(weight), dtype=np.float32)
     beard[there] = bilinear(mask.beard, place[there])
-    return Layer(log_albedo=log_albedo, confidence=confidence, beard=beard)
+    return Layer(log_albedo=log_albedo, confidence=confidence, beard=beard, folded=view.folded)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -78,6 +78,7 @@ def gather_texels(
     photo: Photo,
     view: View,
     mask: SkinMask,
+    surface: SkinSurface,
     texels: Texels,
     weight: Float32,
     blended: Blend,
@@ -94,8 +95,9 @@ def gather_texels(
     """
     possible = texels.near(weight > 0)
     factor = gain - np.log(mask.light.shading(view.normal, options.shading_range))
-    plain = blended.plain[:, None]
-    vertex_fields = np.concatenate([view.pixel, weight[:, None], factor, blended.log_albedo, plain], axis=1)
+    hair = np.maximum(surface.regions["brows"], blended.beard)
+    shares = np.stack([blended.plain, hair, 1 - np.float32(options.folds) * view.folded], axis=1)
+    vertex_fields = np.concatenate([view.pixel, weight[:, None], factor, blended.log_albedo, shares], axis=1)
     fields = texels.spread(vertex_fields.astype(np.float32), possible)
     grid_place = view.grid.place(fields[:, :2])
     known = fields[:, 2] * bilinear(mask.usable, grid_place)
@@ -104,20 +106,37 @@ def gather_texels(
     picture = linear_from_srgb(view.fine.cut(photo.rgb_srgb))
     albedo = bilinear(picture, view.fine.place(fields[:, :2]))
     albedo *= np.exp(fields[:, 3:6])
-    _hold_details(albedo, fields[:, 6:9], fields[:, 9], options)
+    _hold_details(albedo, fields[:, 6:9], fields[:, 9], fields[:, 11], options)
+    _hold_hair(albedo, fields[:, 10])
     _hold_highlights(albedo, np.exp(blended.tone).astype(np.float32), options)
     return TexelColours(rows=rows, albedo=albedo, weight=known.astype(np.float32))
 
 
-def _hold_details(albedo: Float32, field: Float32, plain: Float32, options: TextureOptions) -> None:
-    """Hold the details of plain skin, in place, near the log albedo of the field (r, 3) around them."""
+def _hold_details(albedo: Float32, field: Float32, plain: Float32, unfolded: Float32, options: TextureOptions) -> None:
+    """Hold the details of plain skin, in place, near the log albedo of the field (r, 3) around them.
+
+    `unfolded` (r,) in (0, 1] is the share of the bounds that is left where the expression folds the skin.
+    """
     rows = np.flatnonzero(plain > 0.05)
     detail = np.log(np.maximum(albedo[rows], 1e-3)) - field[rows]
     brightness = _mean(detail)[:, None]
     detail -= brightness
     excess = detail - softly(detail, 0.75 * options.uneven_colour, 0.75 * options.uneven_colour)
-    excess += brightness - softly(brightness, options.darker, options.brighter)
+    own = unfolded[rows, None]
+    excess += brightness - softly(brightness, options.darker * own, options.brighter * own)
     albedo[rows] *= np.exp(-plain[rows, None] * excess)
+
+
+def _hold_hair(albedo: Float32, hair: Float32) -> None:
+    """Take the blue and the green out of hair, in place: what is dark reflects the sky, and is noisy in colour."""
+    rows = np.flatnonzero(hair > 0.05)
+    red, green, blue = (albedo[rows, k] for k in range(3))
+    share = np.minimum(2 * hair[rows], 1)
+    grey = np.sqrt(np.maximum(red * blue, 1e-8))
+    bluer = share * (blue > red)
+    red, blue = red + bluer * (grey - red), blue + bluer * (grey - blue)
+    green = green + share * (np.minimum(green, np.maximum(red, blue)) - green)
+    albedo[rows] = np.stack([red, green, blue], axis=1)
 
 
 def _mean(rgb: Float32) -> Float32:

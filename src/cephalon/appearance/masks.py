@@ -43,6 +43,7 @@ _HOLE = 0.03 * _EYE**2  # px^2
 _ISLAND = 0.06 * _EYE**2
 _BESIDE = 0.11 * _EYE
 
+_BROW_HIDDEN = 0.35  # share of a brow behind a frame from which all of it is left out
 _HAIRLINE = 0.22 * _EYE  # over which the photo fades out towards the hair
 
 # Names of segments that count as skin, if the observation brings a segmentation.
@@ -76,12 +77,12 @@ def skin_mask(
     zone_names = ("eyes", "mouth", "chin", "cheeks", "skull", "ears", "neck", "jaw", "forehead", "nose")
     lips = np.maximum(regions["lips_upper"], regions["lips_lower"])
     inner = np.clip(regions["mouth_cavity"] + regions["eye_sockets"] + regions["nostrils"], 0, 1)
-    fields = [view.normal, np.stack([surface.trust, surface.even, inner, surface.low, lips], axis=1)]
+    fields = [view.normal, np.stack([surface.trust, surface.even, inner, surface.low, lips, surface.grows], axis=1)]
     fields += [regions[name][:, None] for name in zone_names]
     shown = interpolate(view.raster, surface.faces, np.concatenate(fields, axis=1).astype(np.float32))
     normal = shown[..., :3]
-    trust, even, inner, low, lips = (shown[..., i] for i in range(3, 8))
-    zones = {name: shown[..., 8 + i] for i, name in enumerate(zone_names)}
+    trust, even, inner, low, lips, grows = (shown[..., i] for i in range(3, 9))
+    zones = {name: shown[..., 9 + i] for i, name in enumerate(zone_names)}
     hit = view.raster.covered
 
     shapes = Shapes.of(observation, view)
@@ -106,10 +107,12 @@ def skin_mask(
         limit = limit + 1.5 * np.maximum(shapes.lids, shapes.brows)
     prior = 1 / (1 + np.exp(np.clip(1.8 * (distance - limit), -30, 30)))
     own = (trust * low**2 if covered else np.maximum(trust, 0.9 * shapes.brow_cores)) * shapes.face
-    grown = low * np.clip(zones["mouth"] + zones["chin"] + zones["jaw"] + zones["cheeks"], 0, 1) * ~blocked
+    grown = grows * ~blocked
     around_mouth = np.where((zones["mouth"] > 0.5) & (lips < 0.05), grown, 0)
     lower_face = np.where((zones["mouth"] + zones["chin"] > 0.6) & (lips < 0.05), grown, 0)
+    around_chin = grown * np.clip(zones["mouth"] + zones["chin"] + zones["jaw"] + zones["neck"], 0, 1)
     beard = model.beard(linear, normal, light, grown.astype(np.float32), around_mouth, lower_face)
+    beard = np.maximum(beard, model.tuft(linear, normal, light, around_chin, ~blocked))
     own_colour = dilated(lips > 0.3, 5) | (zones["nose"] > 0.3) | (beard > 0.3)
     things = intruders(distance, shapes, hit, own_colour)
     if things.any():
@@ -139,15 +142,28 @@ def skin_mask(
     scalp = np.clip(zones["skull"] + zones["forehead"], 0, 1) * (1 - np.clip(shapes.brows + shapes.lids, 0, 1))
     usable *= 1 - scalp * (1 - np.clip((to_hair - 4) / _HAIRLINE, 0, 1))
     usable *= np.clip(1 - 1.5 * blurred(rims.astype(np.float32), 1.2), 0, 1)
+    if rims.any():
+        usable *= 1 - shapes.brows * _brows_behind(usable < 0.5, shapes)
     usable *= np.clip(shapes.beyond / _BEYOND, 0, 1)
     usable = np.where(blocked, 0, usable).astype(np.float32)
-    better = (usable * even * np.clip(trust + 0.5, 0, 1)).astype(np.float32)
+    # a beard is dark by itself, not by the light
+    better = (usable * even * np.clip(trust + 0.5, 0, 1) * (1 - np.clip(2 * beard, 0, 1))).astype(np.float32)
     return SkinMask(
         usable=usable,
         beard=blurred(beard, 1.5),
         light=_light(normal, linear, better) if better.sum() > 200 else light,
         eyes_covered=covered,
     )
+
+
+def _brows_behind(lost: NDArray[np.bool_], shapes: Shapes) -> Float32:
+    """Tell of each pixel whether it is of a brow of which a good part is lost: half a brow is odder than a painted one."""
+    numbers, _ = pieces(shapes.brows > 0)
+    cores = np.where(shapes.brow_cores, numbers, 0)
+    area = np.bincount(cores.reshape(-1), minlength=int(numbers.max()) + 1)
+    hidden = np.bincount(cores[lost], minlength=len(area)) > _BROW_HIDDEN * area
+    hidden[0] = False
+    return hidden[numbers].astype(np.float32)
 
 
 def _without_holes(good: NDArray[np.bool_]) -> NDArray[np.bool_]:

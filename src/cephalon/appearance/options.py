@@ -28,6 +28,8 @@ class TextureOptions:
         the sky's reflection) and are held softly within these bounds. Very large bounds keep everything.
     darker, brighter : how far a detail of plain skin may be darker or brighter than what is around it, log: folds of a
         smile, single hairs and the rims of shadows are held softly within these bounds.
+    folds : share by which these bounds of brightness shrink where the photo's expression folds the skin: lines and
+        lit cheeks of a smile are not on a neutral face. 0 keeps them.
     pull_mm : distance over which completed skin forgets the nearest seen colour and takes the median tone of the face.
     grain : share of the measured fine structure of the skin that completed skin is given; 1 would look busier than seen
         skin, whose structure is partly in pores and hairs that a grain does not imitate.
@@ -43,6 +45,7 @@ class TextureOptions:
     uneven_colour: float = 0.04
     darker: float = 0.22
     brighter: float = 0.12
+    folds: float = 0.8
     pull_mm: float = 45.0
     grain: float = 0.7
 
@@ -58,5 +61,7 @@ class TextureOptions:
         for name in ("edge_margin", "depth_tolerance_mm", "highlight", "pull_mm", *bounds):
             if not getattr(self, name) > 0:
                 raise InputError(f"{name}: expected a number > 0, got {getattr(self, name)}")
+        if not 0 <= self.folds < 1:
+            raise InputError(f"folds: expected 0 to below 1, got {self.folds}")
         if not 0 <= self.grain <= 2:
             raise InputError(f"grain: expected 0 to 2, got {self.grain}")

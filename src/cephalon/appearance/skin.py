@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from cephalon.appearance.filters import box_mean
+from cephalon.appearance.filters import box_mean, dilated, eroded, pieces
 from cephalon.appearance.light import Light
 
 Float32 = NDArray[np.float32]
@@ -15,6 +16,11 @@ Float32 = NDArray[np.float32]
 BEARD = -0.5  # log brightness of a beard against the skin
 _BEARD_ROUGH, _STUBBLE_ROUGH = 0.072, 0.095  # texture (sd of log brightness) of a face with beard, and all of stubble
 _BEARD_SHARE = 0.17  # of what is around the mouth
+_DARKER = 0.25  # weight of being still darker than most of the beard
+# Small beards: side of the square that the closing fills, px; log of how much darker they are than what is around them;
+# log red over green by which they may be redder than the skin; least area inside, px^2; least roughness.
+_TUFT_PX, _TUFT, _TUFT_RED, _TUFT_AREA, _TUFT_ROUGH = 31, 0.55, 0.12, 40, 0.12
+_TUFT_DEEP, _TUFT_UNDER = 0.65, 0.6  # log darkness that they have at least, and more of it where they face down
 _DARK = 0.03  # added to linear light before taking logs: below it a photo holds noise
 
 
@@ -88,9 +94,39 @@ class SkinColour:
         if dark.sum() < (_BEARD_SHARE + 0.5 * max(float(mean[1]), -0.15)) * inside.sum():
             return stubble
         spread = np.maximum(1.5 * 1.4826 * np.median(np.abs(off[dark] - mean), axis=0), (0.3, 0.08, 0.08))
-        unlike = (((off - mean) / spread) ** 2).sum(2)
+        away = (off - mean) / spread
+        away[..., 0] *= np.where(away[..., 0] < 0, np.float32(_DARKER), 1)  # where it is dense it is darker
+        unlike = (away**2).sum(2)
         rough = np.clip(2 * texture / np.median(texture[dark]) - 0.5, 0, 1)  # a shadow is smooth
         return np.maximum(stubble, grown * rough * np.clip(2 - unlike / 6, 0, 1)).astype(np.float32)
+
+    def tuft(
+        self, linear: Float32, normal: Float32, light: Light, lower_face: NDArray[np.floating], hit: NDArray[np.bool_]
+    ) -> Float32:
+        """How surely each pixel shows a small beard, on the chin or the lip alone, (h, w) in [0, 1].
+
+        It is a spot of the `lower_face` (h, w, 0 to 1), much darker than what is around it on all sides (a morphological
+        closing fills it), not redder than skin, and rough: a shadow is red or smooth.
+        """
+        feature, texture = _features(linear, normal, light)
+        # what is not the head is held to be dark: the shadow at its border is no spot
+        brightness = np.where(hit, feature[..., 0] - np.float32(self.mean[0]), np.float32(-3))
+        closed = np.asarray(ndimage.grey_closing(box_mean(brightness.astype(np.float32), 3), (_TUFT_PX, _TUFT_PX)))
+        redder = feature[..., 1] - np.float32(self.mean[1])
+        spot = (closed - brightness > _TUFT) & (brightness < BEARD) & (redder < _TUFT_RED) & (lower_face > 0.5) & hit
+        spot &= box_mean(texture, 9) > 0.6 * _TUFT_ROUGH
+        # the edge of a shadow is not its inside
+        numbers, _ = pieces(spot, diagonal=True)
+        inside = np.where(eroded(spot, 1), numbers, 0)
+        area = np.bincount(inside.reshape(-1), minlength=int(numbers.max()) + 1)
+        rough = np.bincount(inside.reshape(-1), texture.reshape(-1), len(area)) / np.maximum(area, 1)
+        facing_down = np.bincount(inside.reshape(-1), normal[..., 1].reshape(-1), len(area)) / np.maximum(area, 1)
+        shade = np.bincount(inside.reshape(-1), brightness.reshape(-1), len(area)) / np.maximum(area, 1)
+        # the underside of a chin is in the shade
+        deep = shade < -_TUFT_DEEP - _TUFT_UNDER * np.maximum(facing_down, 0)
+        good = (area >= _TUFT_AREA) & (rough > _TUFT_ROUGH) & deep
+        good[0] = False
+        return dilated(good[numbers], 2).astype(np.float32) * (brightness < 0.4 * BEARD)
 
 
 def _features(linear: Float32, normal: Float32, light: Light) -> tuple[Float32, Float32]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.spatial import KDTree
 
+from cephalon.appearance.contours import CONTOURS
 from cephalon.export import fine_mesh
 from cephalon.geometry import face_areas, vertex_normals
 from cephalon.head import HeadModel
@@ -37,7 +38,9 @@ class SkinSurface:
     trust : (m,) float32 in [0, 1]: how surely a vertex of the face shows this person's skin (or beard, or brow)
         whenever the camera sees it; 0 where hair, glasses or clothes are common.
     low : (m,) float32, 1 below the base of the nose, 0 from half its length upwards: where beards grow.
+    grows : (m,) float32, where beards grow: that, before the ears, fading out under the jaw towards the neck.
     even : (m,) float32, skin of one colour, on which the light is measured.
+    bare : (m,) float32, all but lips and, in part, lids.
     plain : (m,) float32, skin without colours of its own: all but lips, brows and, in part, lids.
     """
 
@@ -54,7 +57,9 @@ class SkinSurface:
     area_mm2: Float
     trust: Float32
     low: Float32
+    grows: Float32
     even: Float32
+    bare: Float32
     plain: Float32
 
 
@@ -92,11 +97,12 @@ def skin_surface(model: HeadModel) -> SkinSurface:
             0.85 * regions["cheeks"] * front * cheek_trust,
         ]
     )
+    low = np.clip((below - 0.5) / 0.5, 0, 1)
     even = np.maximum.reduce([regions[name] for name in ("forehead", "cheeks", "nose", "chin", "mouth")])
     for name in ("brows", "eyes", "lips_upper", "lips_lower"):
         even = even * (1 - regions[name])
-    plain = (1 - np.clip(1.3 * (regions["lips_upper"] + regions["lips_lower"]), 0, 1)) * (1 - 0.6 * regions["eyes"])
-    plain = plain * (1 - np.clip(1.5 * regions["brows"], 0, 1))
+    bare = (1 - np.clip(1.3 * (regions["lips_upper"] + regions["lips_lower"]), 0, 1)) * (1 - 0.6 * regions["eyes"])
+    plain = bare * (1 - np.clip(1.5 * regions["brows"], 0, 1) * _near_brows(model, vertices))
     return SkinSurface(
         fine_index=fine_index.astype(np.int64),
         row_of=row_of,
@@ -110,10 +116,51 @@ def skin_surface(model: HeadModel) -> SkinSurface:
         edge_weight=weights,
         area_mm2=np.maximum(area, 1e-3),
         trust=(trust * inner).astype(np.float32),
-        low=np.clip((below - 0.5) / 0.5, 0, 1).astype(np.float32),
+        low=low.astype(np.float32),
+        grows=(_grows(vertices, regions, low) * inner).astype(np.float32),
         even=(even * inner).astype(np.float32),
+        bare=(bare * inner).astype(np.float32),
         plain=(plain * inner).astype(np.float32),
     )
+
+
+_BROW_MM = 4.0  # around the usual brow, as landmark sets place it, hair may be
+
+
+def _near_brows(model: HeadModel, vertices: Float) -> Float:
+    """Return how near each vertex (m,) is to the brows, 0 to 1: the ridge above them is skin, with its shades."""
+    name = next((name for name in CONTOURS if name in model.point_sets and len(CONTOURS[name].brows[0]) > 5), None)
+    if name is None:
+        return np.ones(len(vertices))
+    places = model.point_set(name).positions(model.mean, model.faces)
+    filled = []
+    for loop in CONTOURS[name].brows:
+        half = len(loop) // 2
+        along = np.linspace(0, half - 1, 4 * half)
+        knots = np.arange(half)
+        edges = [
+            np.stack([np.interp(along, knots, side[:, axis]) for axis in range(3)], axis=1)
+            for side in (places[list(loop[:half])], places[list(loop[: half - 1 : -1])])
+        ]
+        filled += [edges[0] + share * (edges[1] - edges[0]) for share in np.linspace(0, 1, 5)]
+    away = np.asarray(KDTree(np.concatenate(filled)).query(vertices)[0])
+    return np.clip(1.75 - away / _BROW_MM, 0, 1)
+
+
+_UNDER_JAW_MM = 32.0  # how far a beard reaches down from the jaw, on the mean head
+_BEFORE_EARS_MM = 16.0  # over which it begins before the ears
+
+
+def _grows(vertices: Float, regions: dict[str, Float32], low: Float) -> Float:
+    """Return where beards grow (m,), 0 to 1."""
+    face = np.clip(regions["mouth"] + regions["chin"] + regions["jaw"] + regions["cheeks"], 0, 1) * low
+    jaw = (regions["jaw"] + regions["chin"] > 0.5) & (vertices[:, 2] > 0)
+    if not jaw.any():
+        return face
+    away = np.asarray(KDTree(vertices[jaw]).query(vertices)[0])
+    below = regions["neck"] * np.clip(1 - away / _UNDER_JAW_MM, 0, 1)
+    lips = np.clip(1.3 * (regions["lips_upper"] + regions["lips_lower"]), 0, 1)
+    return np.maximum(face, below) * np.clip(vertices[:, 2] / _BEFORE_EARS_MM, 0, 1) * (1 - lips)
 
 
 def laplacian_of(edges: NDArray[Any], weights: Float, count: int) -> Any:

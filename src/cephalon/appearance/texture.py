@@ -63,7 +63,7 @@ def make_texture(
         layers.append(gather_layer(placed, mask, weight, options))
     blended = blend(layers, surface, options)
     colours = [
-        gather_texels(photo, placed, mask, texels, weight, blended, gain, options)
+        gather_texels(photo, placed, mask, surface, texels, weight, blended, gain, options)
         for photo, placed, mask, weight, gain in zip(photos, views, masks, weights, blended.gains, strict=True)
     ]
     albedo, provenance = compose(texels, surface, colours, blended, options)

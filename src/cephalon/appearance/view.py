@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cephalon.appearance.filters import distance_to
+from cephalon.appearance.folds import folded
 from cephalon.appearance.options import TextureOptions
 from cephalon.appearance.surface import SkinSurface
 from cephalon.appearance.warp import landmark_warp
@@ -71,6 +72,7 @@ class View:
     normal : (m, 3) unit, camera frame. cosine : (m,) between normal and direction to the camera.
     seen : (m,) bool.
     vertices : (n, 3) mm, head frame, the model's vertices as posed in this photo.
+    folded : (m,) in [0, 1], how far the expression folds the skin.
     grid : the crop on which masks are made; `grid_srgb` (h, w, 3) uint8 its picture, `raster` what its pixels show:
         faces of the skin surface, -1 for anything else.
     edge_px, outline_px : (h, w) distance of its pixels to the next step in depth, and to the outline of the head.
@@ -83,6 +85,7 @@ class View:
     cosine: Float32
     seen: NDArray[np.bool_]
     vertices: Float
+    folded: Float32
     grid: Crop
     grid_srgb: NDArray[np.uint8]
     raster: Raster
@@ -168,6 +171,7 @@ def view(
         cosine=cosine.astype(np.float32),
         seen=seen & inside & (cosine > options.least_cosine),
         vertices=vertices,
+        folded=folded(model, surface, identity, fitted, vertices),
         grid=grid,
         grid_srgb=grid.cut(photo.rgb_srgb),
         raster=small,
