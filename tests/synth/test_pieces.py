@@ -163,12 +163,12 @@ def test_layers_are_sorted_and_complete():
     faces = np.arange(3 * count, dtype=np.int32).reshape(-1, 3)
     alpha = rng.uniform(0.1, 0.9, count).astype(np.float32)
     found = np.zeros((side, side), np.uint8)
-    depth, face = np.zeros((side, side, most), np.float32), np.zeros((side, side, most), np.int32)
-    weights = np.zeros((side, side, most, 4), np.float32)
+    rows = np.zeros((side, side, most, 6), np.float32)
     layers_kernel(
         x, y, 1 / z.ravel(), faces, np.zeros((count, 6), np.float32), np.zeros(count, np.int32), alpha, np.ones(3 * count, np.float32),
-        np.ones(2, np.float32), np.array([[0, 1, 1]]), solid, found, depth, face, weights,
+        np.ones(2, np.float32), np.array([[0, 1, 1]]), solid, found, rows,
     )  # fmt: skip
+    depth, face, opacity = rows[..., 0], rows[..., 1], rows[..., 4]
     mismatches = 0
     for row in range(side):
         for column in range(side):
@@ -185,7 +185,7 @@ def test_layers_are_sorted_and_complete():
             mismatches += not same
             if same and n:
                 assert np.allclose(depth[row, column, :n], [h[0] for h in hits], rtol=1e-4)
-                assert np.allclose(weights[row, column, :n, 2], alpha[[h[1] for h in hits]], atol=1e-5)
+                assert np.allclose(opacity[row, column, :n], alpha[[h[1] for h in hits]], atol=1e-5)
     assert found.max() > 3
     assert mismatches == 0
 
