@@ -28,7 +28,7 @@ from cephalon.synth.paint import skin_tone
 from cephalon.synth.person import draw_identity
 from cephalon.synth.piece import vertex_normals_fast
 from cephalon.synth.scene import Sensor
-from cephalon.synth.sensor import expose
+from cephalon.synth.sensor import _moved, expose
 from cephalon.synth.statistics import describe, population
 
 # -- light --------------------------------------------------------------------------------------------------------------
@@ -285,6 +285,30 @@ def test_sensor_is_exact_about_what_it_hands_out():
     sharp = expose(edge, replace(base, noise=0.4))[0].astype(int)
     soft = expose(edge, replace(base, noise=0.4, motion_px=(8.0, 0.0)))[0].astype(int)
     assert np.abs(np.diff(sharp[32, :, 1])).max() > 2 * np.abs(np.diff(soft[32, :, 1])).max()
+
+
+def test_motion_blur_averages_along_the_way():
+    from scipy.ndimage import map_coordinates
+
+    rng = np.random.default_rng(8)
+    light = rng.random((24, 30, 3), dtype=np.float32)
+    for motion in ((3.3, 2.1), (-8.0, 4.0), (0.0, 5.5), (22.0, 9.0)):
+        count = int(np.clip(np.ceil(np.hypot(*motion)), 2, 16))
+        y, x = np.mgrid[0:24, 0:30].astype(float)
+        wanted = np.mean(
+            [
+                np.stack(
+                    [
+                        map_coordinates(light[..., c], [y + t * motion[1], x + t * motion[0]], order=1, mode="nearest")
+                        for c in range(3)
+                    ],
+                    axis=-1,
+                )
+                for t in np.linspace(-0.5, 0.5, count)
+            ],
+            axis=0,
+        )
+        assert np.abs(_moved(light, motion) - wanted).max() < 2e-6
 
 
 # -- options ------------------------------------------------------------------------------------------------------------
