@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import http.server
 import json
+import os
 import re
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cephalon import assets
+from cephalon.assets.radiance import CELLS, TOLERANCE, cell_radiance, light_difference, read_hdr
 from cephalon.core import InputError
 
 CONTENT = bytes(range(256)) * 1000
@@ -71,7 +74,7 @@ def test_packaged_files_are_what_the_registry_says():
 
 
 def test_every_file_of_the_data_folder_has_a_record():
-    data = Path(assets.__file__).parent / "data"
+    data = Path(assets.__file__).parents[1] / "data"
     files = {
         p.relative_to(data).as_posix() for p in data.rglob("*") if p.is_file() and not p.name.startswith((".", "_"))
     }
@@ -263,7 +266,8 @@ def test_collections_are_recorded_with_address_hash_and_licence():
         assert len({file.file for file in things.files}) == len(things.files)
         for file in things.files:
             assert file.url.startswith("https://")
-            assert re.fullmatch(r"[0-9a-f]{64}", file.sha256)
+            assert re.fullmatch(r"[0-9a-f]{64}", file.sha256) or file.radiance
+            assert not file.mirror or file.mirror.startswith("https://")
             assert file.size_bytes > 1000
             assert not Path(file.file).is_absolute()
             assert ".." not in Path(file.file).parts
@@ -280,8 +284,144 @@ def test_what_was_fetched_is_found_by_synthetic_people(server, tmp_path, monkeyp
     assert data_folder() == tmp_path / "data" / "synth"
 
 
+# -- panoramas, known by their light ----------------------------------------------------------------------------------
+
+
+def hdr_bytes(rgb: np.ndarray) -> bytes:
+    """A Radiance picture, flat."""
+    most = rgb.max(-1)
+    exponent = np.where(most > 0, np.floor(np.log2(np.maximum(most, 1e-30))) + 1, -136)
+    mantissa = np.clip(rgb / np.ldexp(1.0, (exponent - 8).astype(int))[..., None], 0, 255)
+    pixels = np.concatenate([mantissa, (exponent + 128)[..., None].clip(0, 255)], axis=-1).astype(np.uint8)
+    return f"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y {rgb.shape[0]} +X {rgb.shape[1]}\n".encode() + pixels.tobytes()
+
+
+@pytest.fixture
+def sky() -> np.ndarray:
+    """A bright upper and a dark lower half, and a sun."""
+    rgb = np.exp(np.random.default_rng(3).normal(0, 0.4, (128, 256, 3))) * [0.8, 1.0, 1.3]
+    rgb[64:] *= 0.03
+    rgb[20:24, 80:84] = 4000.0
+    return rgb
+
+
+def panorama(server, rgb: np.ndarray, **changes) -> assets.FetchableAsset:
+    light = " ".join(f"{value:.4g}" for value in cell_radiance(rgb).ravel())
+    return record(f"{server.url}/sky", file="sky.hdr", sha256="", radiance=light, size_bytes=200_000, **changes)
+
+
+def test_a_panorama_is_known_by_its_light(server, sky, tmp_path):
+    server.answers["/sky"] = (200, hdr_bytes(sky), None)
+    # the record was made of a picture of half the size in half precision
+    half = sky.reshape(64, 2, 128, 2, 3).mean(axis=(1, 3)).astype(np.float16)
+    said = []
+    path = assets.get(panorama(server, half), folder=tmp_path, progress=said.append)
+    assert "downloading at most 0.2 MB" in said[0]
+    assert light_difference(cell_radiance(read_hdr(path)), cell_radiance(sky)) < 0.25 * TOLERANCE
+    server.answers.clear()
+    assert assets.get(panorama(server, half), folder=tmp_path, progress=said.append) == path
+    assert "there already" in said[-1]
+
+
+def brighter_cell(rgb):
+    out = rgb.copy()
+    out[-32:, :32] *= 1 + 1.5 * TOLERANCE
+    return out
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda rgb: rgb * (1 + 1.5 * TOLERANCE),
+        brighter_cell,
+        lambda rgb: rgb[:, ::-1],
+        lambda rgb: rgb[::-1],
+        lambda rgb: np.roll(rgb, 8, axis=1),
+        lambda rgb: rgb[..., ::-1],
+        np.zeros_like,
+    ],
+)
+def test_another_panorama_is_refused(server, sky, tmp_path, other):
+    server.answers["/sky"] = (200, hdr_bytes(other(sky)), None)
+    with pytest.raises(
+        InputError, match=r"another picture \(its light differs by up to \d+% in a cell; 2% are allowed"
+    ) as caught:
+        assets.get(panorama(server, sky), folder=tmp_path)
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_whole_panorama_is_refused(server, sky, tmp_path):
+    whole = hdr_bytes(sky)
+    for body, match in (
+        (whole[:-100], "cut off"),
+        (b"<html>not here</html>", "not a Radiance picture"),
+        (hdr_bytes(sky[:, :255]), "multiples of 4 and 8"),
+        (whole + bytes(100_000), "more than the 200000 bytes"),
+    ):
+        server.answers["/sky"] = (200, body, None)
+        with pytest.raises(InputError, match=match):
+            assets.get(panorama(server, sky), folder=tmp_path)
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_mirror_helps_out(server, sky, tmp_path):
+    server.answers["/mirror"] = (200, hdr_bytes(sky), None)
+    said = []
+    asset = panorama(server, sky, mirror=f"{server.url}/mirror")
+    assert assets.get(asset, folder=tmp_path, progress=said.append).is_file()
+    assert any("404" in line for line in said)
+    server.answers.clear()
+    with pytest.raises(InputError, match="404"):
+        assets.get(asset, folder=tmp_path / "elsewhere")
+
+
+def test_a_record_names_one_way_to_check():
+    with pytest.raises(InputError, match="either a sha256 or a radiance"):
+        record("https://a", radiance="1")
+    with pytest.raises(InputError, match="either a sha256 or a radiance"):
+        record("https://a", sha256="")
+
+
+def test_recorded_panoramas():
+    files = assets.collections()["hdri"].files
+    lights = [np.array(file.radiance.split(), dtype=float).reshape(*CELLS, 3) for file in files]
+    assert len(files) == 12
+    for file in files:
+        assert re.search(r"/[0-9a-f]{40}/hdri/" + file.file.replace(".hdr", "_1k.hdr") + "$", file.url)
+        assert file.size_bytes < 3e6
+    assert all((light >= 0).all() and light.max() > 0 for light in lights)
+    # no panorama passes for another
+    pairs = [light_difference(a, b) for i, a in enumerate(lights) for j, b in enumerate(lights) if i != j]
+    assert min(pairs) > 20 * TOLERANCE
+
+
+def test_recorded_panoramas_are_those_of_the_data_folder():
+    builder = pytest.importorskip("builders.panoramas")
+    folder = Path(os.environ.get("CEPHALON_TEST_DATA", "")) / "hdri"
+    if not os.environ.get("CEPHALON_TEST_DATA") or not folder.is_dir():
+        pytest.skip("CEPHALON_TEST_DATA names no folder with panoramas")
+    stored = json.loads((Path(assets.__file__).parents[1] / "data" / "registry.json").read_text(encoding="utf-8"))
+    assert builder.collection(folder) in stored["collections"]
+
+
+def test_fetched_panoramas_light_synthetic_people(server, sky, monkeypatch):
+    from cephalon.synth import data_folder, load_library
+
+    monkeypatch.delenv("CEPHALON_SYNTH_DATA", raising=False)
+    monkeypatch.delenv("CEPHALON_TEST_DATA", raising=False)
+    server.answers["/sky"] = (200, hdr_bytes(sky), None)
+    folder = assets.get(
+        assets.Collection(
+            name="hdri", folder="hdri", what="light", licence="CC0-1.0", source="test", files=(panorama(server, sky),)
+        )
+    )
+    assert data_folder() == folder.parent
+    assert [panorama.name for panorama in load_library(data_folder(), 256).panoramas] == ["sky"]
+
+
 def test_unknown_asset():
-    with pytest.raises(InputError, match=r"'moon' is unknown; fetchable are: makehuman, mediapipe"):
+    with pytest.raises(InputError, match=r"'moon' is unknown; fetchable are: hdri, makehuman, mediapipe"):
         assets.get("moon")
 
 
@@ -294,6 +434,7 @@ def test_listing(tmp_path):
     (place / "face_landmarker.task").write_bytes(b"x")
     assert "cephalon assets get mediapipe" not in "\n".join(assets.listing())
     assert "files not fetched; type  cephalon assets get makehuman" in text
+    assert "hdri: 12 of 12 files not fetched; type  cephalon assets get hdri, at most 30.0 MB, CC0-1.0" in text
 
 
 # -- finding ----------------------------------------------------------------------------------------------------------

@@ -48,6 +48,24 @@ def test_posing_is_plain_linear_blend_skinning(model):
     np.testing.assert_allclose(found, expected, atol=1e-3)
 
 
+def test_rest_and_pose_together_are_the_two_alone(model):
+    rng = np.random.default_rng(4)
+    identity = rng.standard_normal(model.identity_count)
+    expression, rotvecs = rng.uniform(0, 0.5, 52), 0.2 * rng.standard_normal((len(model.joint_names), 3))
+    at_rest = model.vertices(HeadCode(identity=identity))
+    for code in (
+        HeadCode(identity=identity, expression=expression, joint_rotvecs=rotvecs),
+        HeadCode(identity=identity[:7]),
+        HeadCode(identity=identity),
+    ):
+        neutral, posed = model.neutral_and_posed(code)
+        np.testing.assert_array_equal(neutral, model.vertices(HeadCode(identity=code.identity)))
+        np.testing.assert_array_equal(posed, model.vertices(code))
+        posed += 1.0  # never the same array
+        np.testing.assert_array_equal(neutral, model.vertices(HeadCode(identity=code.identity)))
+    assert np.abs(model.vertices(HeadCode(identity=identity[:7])) - at_rest).max() > 1
+
+
 def test_eyes_turn_about_their_centre_and_only_their_lids_follow(model):
     turned = model.vertices(model.code(joints={"left_eye": [0.0, 0.4, 0.0]}))
     moved = np.linalg.norm(turned - model.mean, axis=1)

@@ -28,7 +28,7 @@ from cephalon.synth.paint import skin_tone
 from cephalon.synth.person import draw_identity
 from cephalon.synth.piece import vertex_normals_fast
 from cephalon.synth.scene import Sensor
-from cephalon.synth.sensor import expose
+from cephalon.synth.sensor import _moved, expose
 from cephalon.synth.statistics import describe, population
 
 # -- light --------------------------------------------------------------------------------------------------------------
@@ -163,12 +163,12 @@ def test_layers_are_sorted_and_complete():
     faces = np.arange(3 * count, dtype=np.int32).reshape(-1, 3)
     alpha = rng.uniform(0.1, 0.9, count).astype(np.float32)
     found = np.zeros((side, side), np.uint8)
-    depth, face = np.zeros((side, side, most), np.float32), np.zeros((side, side, most), np.int32)
-    weights = np.zeros((side, side, most, 4), np.float32)
+    rows = np.zeros((side, side, most, 6), np.float32)
     layers_kernel(
         x, y, 1 / z.ravel(), faces, np.zeros((count, 6), np.float32), np.zeros(count, np.int32), alpha, np.ones(3 * count, np.float32),
-        np.ones(2, np.float32), np.array([[0, 1, 1]]), solid, found, depth, face, weights,
+        np.ones(2, np.float32), np.array([[0, 1, 1]]), solid, found, rows,
     )  # fmt: skip
+    depth, face, opacity = rows[..., 0], rows[..., 1], rows[..., 4]
     mismatches = 0
     for row in range(side):
         for column in range(side):
@@ -185,7 +185,7 @@ def test_layers_are_sorted_and_complete():
             mismatches += not same
             if same and n:
                 assert np.allclose(depth[row, column, :n], [h[0] for h in hits], rtol=1e-4)
-                assert np.allclose(weights[row, column, :n, 2], alpha[[h[1] for h in hits]], atol=1e-5)
+                assert np.allclose(opacity[row, column, :n], alpha[[h[1] for h in hits]], atol=1e-5)
     assert found.max() > 3
     assert mismatches == 0
 
@@ -285,6 +285,30 @@ def test_sensor_is_exact_about_what_it_hands_out():
     sharp = expose(edge, replace(base, noise=0.4))[0].astype(int)
     soft = expose(edge, replace(base, noise=0.4, motion_px=(8.0, 0.0)))[0].astype(int)
     assert np.abs(np.diff(sharp[32, :, 1])).max() > 2 * np.abs(np.diff(soft[32, :, 1])).max()
+
+
+def test_motion_blur_averages_along_the_way():
+    from scipy.ndimage import map_coordinates
+
+    rng = np.random.default_rng(8)
+    light = rng.random((24, 30, 3), dtype=np.float32)
+    for motion in ((3.3, 2.1), (-8.0, 4.0), (0.0, 5.5), (22.0, 9.0)):
+        count = int(np.clip(np.ceil(np.hypot(*motion)), 2, 16))
+        y, x = np.mgrid[0:24, 0:30].astype(float)
+        wanted = np.mean(
+            [
+                np.stack(
+                    [
+                        map_coordinates(light[..., c], [y + t * motion[1], x + t * motion[0]], order=1, mode="nearest")
+                        for c in range(3)
+                    ],
+                    axis=-1,
+                )
+                for t in np.linspace(-0.5, 0.5, count)
+            ],
+            axis=0,
+        )
+        assert np.abs(_moved(light, motion) - wanted).max() < 2e-6
 
 
 # -- options ------------------------------------------------------------------------------------------------------------

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cephalon.assets.radiance import read_hdr
 from cephalon.core import InputError
-from cephalon.synth.hdr import read_hdr
 from cephalon.synth.mhclo import base_mesh, bind_meshes, makehuman_chart
 from cephalon.synth.options import SampleOptions
 from cephalon.synth.sample import make_samples

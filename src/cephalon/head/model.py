@@ -189,6 +189,12 @@ class HeadModel:
             return self.mean
         return self._posed(self._shaped(code, linear=linear), code)
 
+    def neutral_and_posed(self, code: HeadCode) -> tuple[Float, Float]:
+        """Return the vertices of a code's person at rest and of the code itself: as two calls of `vertices`, in less time."""
+        neutral = self._neutral(code.identity)
+        posed = self._posed(self._expressed(neutral, code), code)
+        return neutral, posed.copy() if posed is neutral else posed
+
     def expression_offsets(self, identity: Float | None = None) -> Float32:
         """Return one person's own blendshapes, (52, n, 3) mm at coefficient 1: the basis, with lids that fit their eyes.
 
@@ -219,23 +225,27 @@ class HeadModel:
         return travelled
 
     def _shaped(self, code: HeadCode, *, linear: bool = False) -> Float:
-        k, b = self.identity_count, len(self.expression_names)
-        if len(code.identity) > k:
-            raise InputError(f"identity: this model has {k} modes, got {len(code.identity)} coefficients")
+        return self._expressed(self._neutral(code.identity), code, linear=linear)
+
+    def _neutral(self, identity: Float) -> Float:
+        count = len(identity)
+        if count > self.identity_count:
+            raise InputError(f"identity: this model has {self.identity_count} modes, got {count} coefficients")
+        return self.mean + (identity.astype(np.float32) @ self._flat[:count]).reshape(-1, 3)
+
+    def _expressed(self, neutral: Float, code: HeadCode, *, linear: bool = False) -> Float:
+        """Return a person's neutral head (n, 3) with a code's expression, not posed; without one, the same array."""
+        b = len(self.expression_names)
         expression = np.zeros(b) if code.expression is None else code.expression
         if len(expression) != b:
             raise InputError(f"expression: expected {b} coefficients, got {len(expression)}")
         if not linear:
             expression = self.correctives.weights(expression, self.expression_names, code.joint_rotvecs)
-        weights = np.zeros(k + b, dtype=np.float32)
-        weights[: len(code.identity)] = code.identity
-        moves = bool(expression.any())
-        used = k + b if moves else k
-        if moves:
-            expression = expression if linear else self._lids_travel(code.identity, expression)
-            weights[k:] = expression
-        shaped = self.mean + (weights[:used] @ self._flat[:used]).reshape(-1, 3)
-        if moves and not linear:
+        if not expression.any():
+            return neutral
+        expression = expression if linear else self._lids_travel(code.identity, expression)
+        shaped = neutral + (expression.astype(np.float32) @ self._flat[self.identity_count :]).reshape(-1, 3)
+        if not linear:
             self.correctives.add_pairs(shaped, expression)
             self._clear_lids(shaped, code.identity, code.joint_rotvecs)
         return shaped

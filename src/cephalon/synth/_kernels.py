@@ -93,21 +93,22 @@ def shadow_kernel(
             continue
         x0, x1 = math.ceil(max(min(ax, bx, cx), 0.0) - 0.5), math.floor(min(max(ax, bx, cx), float(width)) - 0.5)
         y0, y1 = math.ceil(max(min(ay, by, cy), 0.0) - 0.5), math.floor(min(max(ay, by, cy), float(height)) - 0.5)
+        if x0 > x1 or y0 > y1:
+            continue
         inverse = 1.0 / area
         texture = -1 if solid else face_texture[f]
         # weights as functions of x along a row: w = d x + r
         d0, d1 = (by - cy) * inverse, (cy - ay) * inverse
         d2 = -d0 - d1
+        n0, n1, n2 = -1.0 / d0, -1.0 / d1, -1.0 / d2
         for row in range(y0, y1 + 1):
             py = row + 0.5
             r0 = (bx * (cy - py) - cx * (by - py)) * inverse
             r1 = (cx * (ay - py) - ax * (cy - py)) * inverse
-            low, high = x0 + 0.5, x1 + 0.5  # where all three weights d x + r of the row can be 0 or more, with a margin
-            for d, r in ((d0, r0), (d1, r1), (d2, 1.0 - r0 - r1)):
-                if d > 0.0:
-                    low = max(low, -r / d)
-                elif d < 0.0:
-                    high = min(high, -r / d)
+            # where all three weights d x + r of the row can be 0 or more, with a margin
+            e0, e1, e2 = r0 * n0, r1 * n1, (1.0 - r0 - r1) * n2
+            low = max(x0 + 0.5, e0 if d0 > 0.0 else 0.0, e1 if d1 > 0.0 else 0.0, e2 if d2 > 0.0 else 0.0)
+            high = min(x1 + 0.5, e0 if d0 < 0.0 else 1e9, e1 if d1 < 0.0 else 1e9, e2 if d2 < 0.0 else 1e9)
             for column in range(math.ceil(low - 0.501), math.floor(high - 0.499) + 1):
                 px = column + 0.5
                 w0 = d0 * px + r0
@@ -131,20 +132,20 @@ def shadow_kernel(
                 depth[row, column] = z
 
 
-@kernel(signature("d1 d1 d1 i2 s2 i1 s1 s1 s1 l2 S2 U2 S3 I3 S4"), label="renderer", seconds=20)
+@kernel(signature("d1 d1 d1 i2 s2 i1 s1 s1 s1 l2 S2 U2 S4"), label="renderer", seconds=20)
 def layers_kernel(
     x: Array, y: Array, inverse_depth: Array, faces: Array, corner_uv: Array, face_texture: Array, face_alpha: Array, opacity: Array,
-    texels: Array, texture_info: Array, limit: Array, count: Array, depth: Array, face_index: Array, weights: Array,
+    texels: Array, texture_info: Array, limit: Array, count: Array, rows: Array,
 ) -> None:  # fmt: skip
     """Collect for each sample the nearest see-through surfaces before the solid one, nearest first.
 
-    `count` (h, w) is given as zeros; `depth` (h, w, K), `face_index` (h, w, K) and `weights` (h, w, K, 4) = (two
-    perspective-correct weights, alpha, brightness) are filled up to `count`. Of more than K the farthest are lost. A surface of
+    `count` (h, w) is given as zeros; `rows` (h, w, K, 6) = (depth, face, two perspective-correct weights, alpha, brightness), side by
+    side because what is read together should lie together, are filled up to `count`. Of more than K the farthest are lost. A surface of
     alpha 0.94 and more counts as opaque: what lies behind it is not collected, whatever the order of the faces. `limit` (h, w) is
     given as the depth of solids, and lowered.
     """
     height, width = count.shape
-    most = depth.shape[2]
+    most = rows.shape[2]
 
     for f in range(faces.shape[0]):
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
@@ -158,22 +159,23 @@ def layers_kernel(
             continue
         x0, x1 = math.ceil(max(min(ax, bx, cx), 0.0) - 0.5), math.floor(min(max(ax, bx, cx), float(width)) - 0.5)
         y0, y1 = math.ceil(max(min(ay, by, cy), 0.0) - 0.5), math.floor(min(max(ay, by, cy), float(height)) - 0.5)
+        if x0 > x1 or y0 > y1:
+            continue
         inverse = 1.0 / area
         q0, q1, q2 = inverse_depth[i], inverse_depth[j], inverse_depth[k]
         texture = face_texture[f]
         start, th, tw = texture_info[texture, 0], texture_info[texture, 1], texture_info[texture, 2]
         d0, d1 = (by - cy) * inverse, (cy - ay) * inverse
         d2 = -d0 - d1
+        n0, n1, n2 = -1.0 / d0, -1.0 / d1, -1.0 / d2
         for row in range(y0, y1 + 1):
             py = row + 0.5
             s0 = (bx * (cy - py) - cx * (by - py)) * inverse
             s1 = (cx * (ay - py) - ax * (cy - py)) * inverse
-            low, high = x0 + 0.5, x1 + 0.5  # where all three weights d x + r of the row can be 0 or more, with a margin
-            for d, r in ((d0, s0), (d1, s1), (d2, 1.0 - s0 - s1)):
-                if d > 0.0:
-                    low = max(low, -r / d)
-                elif d < 0.0:
-                    high = min(high, -r / d)
+            # where all three weights d x + r of the row can be 0 or more, with a margin
+            e0, e1, e2 = s0 * n0, s1 * n1, (1.0 - s0 - s1) * n2
+            low = max(x0 + 0.5, e0 if d0 > 0.0 else 0.0, e1 if d1 > 0.0 else 0.0, e2 if d2 > 0.0 else 0.0)
+            high = min(x1 + 0.5, e0 if d0 < 0.0 else 1e9, e1 if d1 < 0.0 else 1e9, e2 if d2 < 0.0 else 1e9)
             for column in range(math.ceil(low - 0.501), math.floor(high - 0.499) + 1):
                 px = column + 0.5
                 w0 = d0 * px + s0
@@ -186,7 +188,7 @@ def layers_kernel(
                 if z >= limit[row, column]:
                     continue
                 filled = count[row, column]
-                if filled == most and z >= depth[row, column, most - 1]:
+                if filled == most and z >= rows[row, column, most - 1, 0]:
                     continue
                 w0, w1, w2 = w0 * z, w1 * z, w2 * z
                 u = w0 * corner_uv[f, 0] + w1 * corner_uv[f, 2] + w2 * corner_uv[f, 4]
@@ -212,22 +214,20 @@ def layers_kernel(
                     alpha = 1.0
                     limit[row, column] = z
                     # what was collected behind it goes
-                    while filled > 0 and depth[row, column, filled - 1] >= z:
+                    while filled > 0 and rows[row, column, filled - 1, 0] >= z:
                         filled -= 1
                     count[row, column] = filled
                 place = min(filled, most - 1)
-                while place > 0 and depth[row, column, place - 1] > z:
-                    depth[row, column, place] = depth[row, column, place - 1]
-                    face_index[row, column, place] = face_index[row, column, place - 1]
-                    for c in range(4):
-                        weights[row, column, place, c] = weights[row, column, place - 1, c]
+                while place > 0 and rows[row, column, place - 1, 0] > z:
+                    for c in range(6):
+                        rows[row, column, place, c] = rows[row, column, place - 1, c]
                     place -= 1
-                depth[row, column, place] = z
-                face_index[row, column, place] = f
-                weights[row, column, place, 0] = w0
-                weights[row, column, place, 1] = w1
-                weights[row, column, place, 2] = min(alpha, 1.0)
-                weights[row, column, place, 3] = bright
+                rows[row, column, place, 0] = z
+                rows[row, column, place, 1] = f
+                rows[row, column, place, 2] = w0
+                rows[row, column, place, 3] = w1
+                rows[row, column, place, 4] = min(alpha, 1.0)
+                rows[row, column, place, 5] = bright
                 if filled < most:
                     count[row, column] = filled + 1
 
@@ -253,8 +253,9 @@ def majority_kernel(label: Array, side: Array, out: Array) -> None:
         for column in range(out.shape[1]):
             best, most = label[row * s, column * s], 0
             same = True
-            for a in range(1, s * s):
-                same = same and label[row * s + a // s, column * s + a % s] == best
+            for a in range(s):
+                for b in range(s):
+                    same = same and label[row * s + a, column * s + b] == best
             if same:
                 out[row, column] = best
                 continue
@@ -311,20 +312,19 @@ def texels_kernel(
                 visible[row, column] = transmitted[int(py), int(px)]
 
 
-@kernel(signature("u2 s3 i3 s4 i2 s2 d1 S3 S2"), label="renderer", seconds=20)
+@kernel(signature("u2 s4 i2 s2 d1 S3 S2"), label="renderer", seconds=20)
 def surface_kernel(
-    count: Array, layer_depth: Array, layer_face: Array, layer_weights: Array, layer_faces: Array, layer_attributes: Array, camera: Array,
-    normals: Array, depth: Array,
+    count: Array, rows: Array, layer_faces: Array, layer_attributes: Array, camera: Array, normals: Array, depth: Array,
 ) -> None:  # fmt: skip
     """Put the layers that hide more than half of what is behind them before the solids in `normals` (h, w, 3) and `depth` (h, w)."""
     for row in range(count.shape[0]):
         for column in range(count.shape[1]):
             through = 1.0
             for number in range(count[row, column]):
-                through *= 1.0 - layer_weights[row, column, number, 2]
+                through *= 1.0 - rows[row, column, number, 4]
                 if through <= 0.5:
-                    g = layer_face[row, column, number]
-                    w0, w1 = layer_weights[row, column, number, 0], layer_weights[row, column, number, 1]
+                    g = int(rows[row, column, number, 1])
+                    w0, w1 = rows[row, column, number, 2], rows[row, column, number, 3]
                     w2 = 1.0 - w0 - w1
                     i, j, k = layer_faces[g, 0], layer_faces[g, 1], layer_faces[g, 2]
                     nx = w0 * layer_attributes[i, 0] + w1 * layer_attributes[j, 0] + w2 * layer_attributes[k, 0]
@@ -339,5 +339,5 @@ def surface_kernel(
                         ny * scale,
                         nz * scale,
                     )
-                    depth[row, column] = layer_depth[row, column, number]
+                    depth[row, column] = rows[row, column, number, 0]
                     break

@@ -71,14 +71,14 @@ def resolve_kernel(
     for row in range(linear.shape[0]):
         for column in range(linear.shape[1]):
             red, green, blue, through, open_share = 0.0, 0.0, 0.0, 0.0, 0.0
-            for a in range(s * s):
-                r, c = row * s + a // s, column * s + a % s
-                red += min(image[r, c, 0] * exposure[0], 30.0)
-                green += min(image[r, c, 1] * exposure[1], 30.0)
-                blue += min(image[r, c, 2] * exposure[2], 30.0)
-                through += passed[r, c]
-                if solid_face[r, c] < 0:
-                    open_share += passed[r, c]
+            for r in range(row * s, (row + 1) * s):
+                for c in range(column * s, (column + 1) * s):
+                    red += min(image[r, c, 0] * exposure[0], 30.0)
+                    green += min(image[r, c, 1] * exposure[1], 30.0)
+                    blue += min(image[r, c, 2] * exposure[2], 30.0)
+                    through += passed[r, c]
+                    if solid_face[r, c] < 0:
+                        open_share += passed[r, c]
             transmitted[row, column] = through * share
             open_share *= share
             linear[row, column, 0] = red * share + open_share * behind[row, column, 0]
@@ -118,6 +118,7 @@ def codes_kernel(albedo: Array, face_index: Array, table: Array, code: Array) ->
                 continue
             for c in range(3):
                 total = 0.0
-                for a in range(step * step):
-                    total += albedo[row * step + a // step, column * step + a % step, c]
+                for r in range(row * step, (row + 1) * step):
+                    for d in range(column * step, (column + 1) * step):
+                        total += albedo[r, d, c]
                 code[row, column, c] = table[int(min(max(total * scale, 0.0), table.shape[0] - 1.0) + 0.5)]

@@ -12,9 +12,8 @@ from cephalon.synth._kernels import signature
 
 Array = Any
 
-
 @kernel(
-    signature("i2 s3 s2 i2 s2 u1 s2 s2 s1 u1 l2 d2 d3 s3 d2 s3 s4 d1 u2 i3 s4 i2 u1 s2 s3 S3 U2 S2"),
+    signature("i2 s3 s2 i2 s2 u1 s2 s2 s1 u1 l2 d2 d3 s3 d2 s3 s4 d1 u2 s4 i2 u1 s2 S3 U2 S2"),
     label="renderer",
     seconds=20,
 )
@@ -23,12 +22,12 @@ def shade_kernel(
     materials: Array, texels: Array, texel_label: Array, texture_info: Array, lamps: Array,
     shadow_maps_from_camera: Array, shadow_maps: Array,
     world_from_camera: Array,
-    mirror: Array, glossy: Array, camera: Array, layer_count: Array, layer_face: Array, layer_weights: Array, layer_faces: Array,
-    layer_material: Array, layer_attributes: Array, layer_depth: Array, image: Array, label: Array, transmitted: Array,
+    mirror: Array, glossy: Array, camera: Array, layer_count: Array, layer_rows: Array, layer_faces: Array,
+    layer_material: Array, layer_attributes: Array, image: Array, label: Array, transmitted: Array,
 ) -> None:  # fmt: skip
-    """Shade solids, then blend the layers over them, into `image` (h, w, 3), which holds the background.
+    """Shade the layers and, where they let light pass, the solids behind them, into `image` (h, w, 3), given as zeros.
 
-    `solid_face`, `solid_weights` and `solid_depth` come from the rasteriser, `layer_*` from `layers_kernel`. `camera` is (focal, cx,
+    `solid_face`, `solid_weights` and `solid_depth` come from the rasteriser, `layer_count` and `layer_rows` from `layers_kernel`. `camera` is (focal, cx,
     cy). `label` (h, w) and `transmitted` (h, w), the share of light that passes the layers, are filled.
     """
     height, width = label.shape
@@ -48,12 +47,27 @@ def shade_kernel(
         bias = lamps[lamp, 7]
         lit, weight = 0.0, 1.0 / taps
         z -= bias
-        for tap in range(taps):
-            dx = soft if tap in (1, 2) else (-soft if tap > 2 else 0.0)
-            dy = soft if tap in (1, 3) else (-soft if tap in (2, 4) else 0.0)
-            row, column = int(v + dy), int(u + dx)
+        if taps == 1:
+            row, column = int(v), int(u)
             if row < 0 or column < 0 or row >= map_side or column >= map_side or z <= shadow_maps[lamp, row, column]:
-                lit += weight
+                lit = 1.0
+            return lit
+        up, down, left, right = int(v - soft), int(v + soft), int(u - soft), int(u + soft)
+        if up < 0 or left < 0 or down >= map_side or right >= map_side:
+            for tap in range(taps):
+                dx = soft if tap in (1, 2) else (-soft if tap > 2 else 0.0)
+                dy = soft if tap in (1, 3) else (-soft if tap in (2, 4) else 0.0)
+                row, column = int(v + dy), int(u + dx)
+                if row < 0 or column < 0 or row >= map_side or column >= map_side:
+                    lit += weight
+                elif z <= shadow_maps[lamp, row, column]:
+                    lit += weight
+            return lit
+        lit += weight if z <= shadow_maps[lamp, int(v), int(u)] else 0.0
+        lit += weight if z <= shadow_maps[lamp, down, right] else 0.0
+        lit += weight if z <= shadow_maps[lamp, up, right] else 0.0
+        lit += weight if z <= shadow_maps[lamp, down, left] else 0.0
+        lit += weight if z <= shadow_maps[lamp, up, left] else 0.0
         return lit
 
     def around(dx: float, dy: float, dz: float) -> tuple[float, float]:
@@ -78,7 +92,96 @@ def shade_kernel(
             ray_x, ray_y = (column + 0.5 - centre_x) / focal, (row + 0.5 - centre_y) / focal
             length = math.sqrt(ray_x * ray_x + ray_y * ray_y + 1.0)
             view_x, view_y, view_z = -ray_x / length, -ray_y / length, -1.0 / length
-            if f >= 0:
+            kind = np.uint8(0)
+            through = 1.0
+            ar, ag, ab = 0.0, 0.0, 0.0
+            for number in range(layers):
+                z, g = layer_rows[row, column, number, 0], int(layer_rows[row, column, number, 1])
+                w0, w1 = layer_rows[row, column, number, 2], layer_rows[row, column, number, 3]
+                w2 = 1.0 - w0 - w1
+                alpha, bright = layer_rows[row, column, number, 4], layer_rows[row, column, number, 5]
+                i, j, k = layer_faces[g, 0], layer_faces[g, 1], layer_faces[g, 2]
+                m = layer_material[g]
+                nx = w0 * layer_attributes[i, 0] + w1 * layer_attributes[j, 0] + w2 * layer_attributes[k, 0]
+                ny = w0 * layer_attributes[i, 1] + w1 * layer_attributes[j, 1] + w2 * layer_attributes[k, 1]
+                nz = w0 * layer_attributes[i, 2] + w1 * layer_attributes[j, 2] + w2 * layer_attributes[k, 2]
+                scale = 1.0 / max(math.sqrt(nx * nx + ny * ny + nz * nz), 1e-9)
+                facing = (nx * view_x + ny * view_y + nz * view_z) * scale
+                if facing < 0.0:
+                    scale, facing = -scale, -facing
+                nx, ny, nz = nx * scale, ny * scale, nz * scale
+                cr = w0 * layer_attributes[i, 3] + w1 * layer_attributes[j, 3] + w2 * layer_attributes[k, 3]
+                cg = w0 * layer_attributes[i, 4] + w1 * layer_attributes[j, 4] + w2 * layer_attributes[k, 4]
+                cb = w0 * layer_attributes[i, 5] + w1 * layer_attributes[j, 5] + w2 * layer_attributes[k, 5]
+                share = w0 * layer_attributes[i, 6] + w1 * layer_attributes[j, 6] + w2 * layer_attributes[k, 6]
+                red, green, blue = materials[m, 0] * bright, materials[m, 1] * bright, materials[m, 2] * bright
+                sr, sg, sb = 0.0, 0.0, 0.0
+                px, py, pz = ray_x * z, ray_y * z, z
+                if materials[m, 8] == 2.0:
+                    # a lens: a mirror's share of what it faces, and its tint
+                    rx, ry, rz = 2 * facing * nx - view_x, 2 * facing * ny - view_y, 2 * facing * nz - view_z
+                    at_h, at_w = around(rx, ry, rz)
+                    r0, c0 = min(int(at_h * mirror_h), mirror_h - 1), min(int(at_w * mirror_w), mirror_w - 1)
+                    fresnel = materials[m, 4] + (1.0 - materials[m, 4]) * (1.0 - min(facing, 1.0)) ** 5
+                    ar += through * fresnel * min(mirror[r0, c0, 0], 6.0)
+                    ag += through * fresnel * min(mirror[r0, c0, 1], 6.0)
+                    ab += through * fresnel * min(mirror[r0, c0, 2], 6.0)
+                    ar += through * alpha * red * cr
+                    ag += through * alpha * green * cg
+                    ab += through * alpha * blue * cb
+                    alpha = alpha + (1 - alpha) * fresnel
+                else:
+                    tx = w0 * layer_attributes[i, 8] + w1 * layer_attributes[j, 8] + w2 * layer_attributes[k, 8]
+                    ty = w0 * layer_attributes[i, 9] + w1 * layer_attributes[j, 9] + w2 * layer_attributes[k, 9]
+                    tz = w0 * layer_attributes[i, 10] + w1 * layer_attributes[j, 10] + w2 * layer_attributes[k, 10]
+                    scale = 1.0 / max(math.sqrt(tx * tx + ty * ty + tz * tz), 1e-9)
+                    tx, ty, tz = tx * scale, ty * scale, tz * scale
+                    for lamp in range(number_of_lamps):
+                        lx, ly, lz = lamps[lamp, 0], lamps[lamp, 1], lamps[lamp, 2]
+                        cosine = nx * lx + ny * ly + nz * lz
+                        wrapped = 0.3 + 0.7 * cosine
+                        if wrapped <= 0.0:
+                            continue
+                        # light goes some way into hair; what lies deeper is seen through strands, which blur its shadow
+                        taps = 5 if number == 0 else 1
+                        lit = arrives(lamp, px + 9.0 * lx, py + 9.0 * ly, pz + 9.0 * lz, taps) * (0.4 + 0.6 * share)
+                        if lit == 0.0:
+                            continue
+                        along = tx * lx + ty * ly + tz * lz
+                        across = math.sqrt(max(1.0 - along * along, 0.0))
+                        hx, hy, hz = lx + view_x, ly + view_y, lz + view_z
+                        hl = 1.0 / max(math.sqrt(hx * hx + hy * hy + hz * hz), 1e-9)
+                        th_ = (tx * hx + ty * hy + tz * hz) * hl
+                        sine = max(1.0 - th_ * th_, 0.0)
+                        # Kajiya and Kay's two lobes: one white and narrow, one in the hair's colour and broad.
+                        narrow, broad = 0.10 * sine**40, 0.9 * sine**9
+                        diffuse = lit * wrapped * across
+                        shine = lit * max(wrapped, 0.0)
+                        cr += diffuse * lamps[lamp, 3] + shine * broad * lamps[lamp, 3]
+                        cg += diffuse * lamps[lamp, 4] + shine * broad * lamps[lamp, 4]
+                        cb += diffuse * lamps[lamp, 5] + shine * broad * lamps[lamp, 5]
+                        sr += shine * narrow * lamps[lamp, 3]
+                        sg += shine * narrow * lamps[lamp, 4]
+                        sb += shine * narrow * lamps[lamp, 5]
+                    # the surroundings' highlight, seen across the strand
+                    rx, ry, rz = 2 * facing * nx - view_x, 2 * facing * ny - view_y, 2 * facing * nz - view_z
+                    at_h, at_w = around(rx, ry, rz)
+                    r0, c0 = min(int(at_h * glossy_h), glossy_h - 1), min(int(at_w * glossy_w), glossy_w - 1)
+                    sheen = 0.035 * share * bright
+                    sr += sheen * glossy[1, r0, c0, 0]
+                    sg += sheen * glossy[1, r0, c0, 1]
+                    sb += sheen * glossy[1, r0, c0, 2]
+                    ar += through * alpha * (red * cr + sr)
+                    ag += through * alpha * (green * cg + sg)
+                    ab += through * alpha * (blue * cb + sb)
+                before = through
+                through *= 1.0 - alpha
+                if before > 0.5 and through <= 0.5:
+                    kind = np.uint8(materials[m, 9])
+                if through < 0.02:
+                    through = 0.0
+                    break
+            if f >= 0 and through > 0.0:
                 w0, w1, w2 = solid_weights[row, column, 0], solid_weights[row, column, 1], solid_weights[row, column, 2]
                 i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
                 m = face_material[f]
@@ -175,106 +278,13 @@ def shade_kernel(
                     sr += fresnel * er
                     sg += fresnel * eg
                     sb += fresnel * eb
-                image[row, column, 0] = red * lr + sr
-                image[row, column, 1] = green * lg + sg
-                image[row, column, 2] = blue * lb + sb
-                label[row, column] = np.uint8(materials[m, 9])
-                if painted != 255:
-                    label[row, column] = painted
-            if layers == 0:
-                continue
-            through = 1.0
-            ar, ag, ab = 0.0, 0.0, 0.0
-            for number in range(layers):
-                g = layer_face[row, column, number]
-                w0, w1 = layer_weights[row, column, number, 0], layer_weights[row, column, number, 1]
-                w2 = 1.0 - w0 - w1
-                alpha, bright = layer_weights[row, column, number, 2], layer_weights[row, column, number, 3]
-                i, j, k = layer_faces[g, 0], layer_faces[g, 1], layer_faces[g, 2]
-                m = layer_material[g]
-                z = layer_depth[row, column, number]
-                nx = w0 * layer_attributes[i, 0] + w1 * layer_attributes[j, 0] + w2 * layer_attributes[k, 0]
-                ny = w0 * layer_attributes[i, 1] + w1 * layer_attributes[j, 1] + w2 * layer_attributes[k, 1]
-                nz = w0 * layer_attributes[i, 2] + w1 * layer_attributes[j, 2] + w2 * layer_attributes[k, 2]
-                scale = 1.0 / max(math.sqrt(nx * nx + ny * ny + nz * nz), 1e-9)
-                facing = (nx * view_x + ny * view_y + nz * view_z) * scale
-                if facing < 0.0:
-                    scale, facing = -scale, -facing
-                nx, ny, nz = nx * scale, ny * scale, nz * scale
-                cr = w0 * layer_attributes[i, 3] + w1 * layer_attributes[j, 3] + w2 * layer_attributes[k, 3]
-                cg = w0 * layer_attributes[i, 4] + w1 * layer_attributes[j, 4] + w2 * layer_attributes[k, 4]
-                cb = w0 * layer_attributes[i, 5] + w1 * layer_attributes[j, 5] + w2 * layer_attributes[k, 5]
-                share = w0 * layer_attributes[i, 6] + w1 * layer_attributes[j, 6] + w2 * layer_attributes[k, 6]
-                red, green, blue = materials[m, 0] * bright, materials[m, 1] * bright, materials[m, 2] * bright
-                sr, sg, sb = 0.0, 0.0, 0.0
-                px, py, pz = ray_x * z, ray_y * z, z
-                if materials[m, 8] == 2.0:
-                    # a lens: a mirror's share of what it faces, and its tint
-                    rx, ry, rz = 2 * facing * nx - view_x, 2 * facing * ny - view_y, 2 * facing * nz - view_z
-                    at_h, at_w = around(rx, ry, rz)
-                    r0, c0 = min(int(at_h * mirror_h), mirror_h - 1), min(int(at_w * mirror_w), mirror_w - 1)
-                    fresnel = materials[m, 4] + (1.0 - materials[m, 4]) * (1.0 - min(facing, 1.0)) ** 5
-                    ar += through * fresnel * min(mirror[r0, c0, 0], 6.0)
-                    ag += through * fresnel * min(mirror[r0, c0, 1], 6.0)
-                    ab += through * fresnel * min(mirror[r0, c0, 2], 6.0)
-                    ar += through * alpha * red * cr
-                    ag += through * alpha * green * cg
-                    ab += through * alpha * blue * cb
-                    alpha = alpha + (1 - alpha) * fresnel
-                else:
-                    tx = w0 * layer_attributes[i, 8] + w1 * layer_attributes[j, 8] + w2 * layer_attributes[k, 8]
-                    ty = w0 * layer_attributes[i, 9] + w1 * layer_attributes[j, 9] + w2 * layer_attributes[k, 9]
-                    tz = w0 * layer_attributes[i, 10] + w1 * layer_attributes[j, 10] + w2 * layer_attributes[k, 10]
-                    scale = 1.0 / max(math.sqrt(tx * tx + ty * ty + tz * tz), 1e-9)
-                    tx, ty, tz = tx * scale, ty * scale, tz * scale
-                    for lamp in range(number_of_lamps):
-                        lx, ly, lz = lamps[lamp, 0], lamps[lamp, 1], lamps[lamp, 2]
-                        cosine = nx * lx + ny * ly + nz * lz
-                        wrapped = 0.3 + 0.7 * cosine
-                        if wrapped <= 0.0:
-                            continue
-                        # light goes some way into hair; what lies deeper is seen through strands, which blur its shadow
-                        taps = 5 if number == 0 else 1
-                        lit = arrives(lamp, px + 9.0 * lx, py + 9.0 * ly, pz + 9.0 * lz, taps) * (0.4 + 0.6 * share)
-                        if lit == 0.0:
-                            continue
-                        along = tx * lx + ty * ly + tz * lz
-                        across = math.sqrt(max(1.0 - along * along, 0.0))
-                        hx, hy, hz = lx + view_x, ly + view_y, lz + view_z
-                        hl = 1.0 / max(math.sqrt(hx * hx + hy * hy + hz * hz), 1e-9)
-                        th_ = (tx * hx + ty * hy + tz * hz) * hl
-                        sine = max(1.0 - th_ * th_, 0.0)
-                        # Kajiya and Kay's two lobes: one white and narrow, one in the hair's colour and broad.
-                        narrow, broad = 0.10 * sine**40, 0.9 * sine**9
-                        diffuse = lit * wrapped * across
-                        shine = lit * max(wrapped, 0.0)
-                        cr += diffuse * lamps[lamp, 3] + shine * broad * lamps[lamp, 3]
-                        cg += diffuse * lamps[lamp, 4] + shine * broad * lamps[lamp, 4]
-                        cb += diffuse * lamps[lamp, 5] + shine * broad * lamps[lamp, 5]
-                        sr += shine * narrow * lamps[lamp, 3]
-                        sg += shine * narrow * lamps[lamp, 4]
-                        sb += shine * narrow * lamps[lamp, 5]
-                    # the surroundings' highlight, seen across the strand
-                    rx, ry, rz = 2 * facing * nx - view_x, 2 * facing * ny - view_y, 2 * facing * nz - view_z
-                    at_h, at_w = around(rx, ry, rz)
-                    r0, c0 = min(int(at_h * glossy_h), glossy_h - 1), min(int(at_w * glossy_w), glossy_w - 1)
-                    sheen = 0.035 * share * bright
-                    sr += sheen * glossy[1, r0, c0, 0]
-                    sg += sheen * glossy[1, r0, c0, 1]
-                    sb += sheen * glossy[1, r0, c0, 2]
-                    ar += through * alpha * (red * cr + sr)
-                    ag += through * alpha * (green * cg + sg)
-                    ab += through * alpha * (blue * cb + sb)
-                before = through
-                through *= 1.0 - alpha
-                if before > 0.5 and through <= 0.5:
-                    label[row, column] = np.uint8(materials[m, 9])
-                if through < 0.02:
-                    through = 0.0
-                    break
-            image[row, column, 0] = ar + through * image[row, column, 0]
-            image[row, column, 1] = ag + through * image[row, column, 1]
-            image[row, column, 2] = ab + through * image[row, column, 2]
+                ar += through * (red * lr + sr)
+                ag += through * (green * lg + sg)
+                ab += through * (blue * lb + sb)
+                if kind == 0:
+                    kind = painted if painted != 255 else np.uint8(materials[m, 9])
+            image[row, column, 0], image[row, column, 1], image[row, column, 2] = ar, ag, ab
+            label[row, column] = kind
             transmitted[row, column] = through
 
 

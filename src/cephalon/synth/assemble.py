@@ -78,9 +78,8 @@ class Stage:
 def pose_head(model: HeadModel, actor: Actor) -> tuple[Float, Float, Rigid]:
     """Return the neutral head and the posed one, (n, 3) mm in the head frame, and skull_from_head."""
     identity = actor.person.identity
-    neutral = model.vertices(HeadCode(identity=identity))
     code = HeadCode(identity=identity, expression=actor.expression, joint_rotvecs=actor.joint_rotvecs)
-    posed = model.vertices(code)
+    neutral, posed = model.neutral_and_posed(code)
     turns, offsets = joint_transforms(model.joints(neutral), model.joint_parents, actor.joint_rotvecs)
     head = model.joint_names.index("head")
     u, _, vt = np.linalg.svd(turns[head])

@@ -29,12 +29,10 @@ _KEY_SHARE = 0.45
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Layers:
-    """What `layers_kernel` collects: sorted see-through surfaces per sample."""
+    """What `layers_kernel` collects: sorted see-through surfaces per sample, their number (h, w) and rows (h, w, K, 6)."""
 
     count: NDArray[np.uint8]
-    depth: Float32
-    face_index: NDArray[np.int32]
-    weights: Float32
+    rows: Float32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -84,8 +82,8 @@ def render(library: Library, scene: Scene, *, supersample: int, texture: int) ->
     shade_kernel(
         solid.face_index, solid.barycentric, solid.depth, solids.faces, solids.corner_uv, solids.face_material, solids.attributes,
         stage.materials, stage.texels, stage.texel_labels, stage.texture_info, rows, matrices, maps, scene.world_from_camera,
-        panorama.mirror, panorama.glossy, np.array([fine.focal_px, *fine.principal_point]), layers.count, layers.face_index, layers.weights,
-        soft.faces, soft.face_material, soft.attributes, layers.depth, image, label, passed,
+        panorama.mirror, panorama.glossy, np.array([fine.focal_px, *fine.principal_point]), layers.count, layers.rows,
+        soft.faces, soft.face_material, soft.attributes, image, label, passed,
     )  # fmt: skip
     exposure = scene.sensor.exposure * _exposure(stage, image[::2, ::2], label[::2, ::2], scene.sensor.balance)
     s = supersample
@@ -115,7 +113,7 @@ def collect_layers(stage: Stage, camera: Camera, solid_depth: Float32) -> Layers
     mesh = stage.layers
     height, width = solid_depth.shape
     count = np.zeros((height, width), dtype=np.uint8)
-    depth, face_index, weights = _layer_memory(height, width)
+    rows = _layer_memory(height, width)
     if len(mesh.faces):
         screen = camera.project(mesh.vertices)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -123,17 +121,16 @@ def collect_layers(stage: Stage, camera: Camera, solid_depth: Float32) -> Layers
         texture, alpha = _layer_look(stage)
         layers_kernel(
             np.ascontiguousarray(screen[:, 0]), np.ascontiguousarray(screen[:, 1]), inverse, mesh.faces, mesh.corner_uv, texture, alpha,
-            np.ascontiguousarray(mesh.attributes[:, 7]), stage.layer_texels, stage.layer_texture_info, solid_depth.copy(), count, depth,
-            face_index, weights,
+            np.ascontiguousarray(mesh.attributes[:, 7]), stage.layer_texels, stage.layer_texture_info, solid_depth.copy(), count, rows,
         )  # fmt: skip
-    return Layers(count=count, depth=depth, face_index=face_index, weights=weights)
+    return Layers(count=count, rows=rows)
 
 
 _MEMORY = threading.local()
 
 
-def _layer_memory(height: int, width: int) -> tuple[Float32, NDArray[np.int32], Float32]:
-    """Return arrays for `layers_kernel`, the same ones again for a size: only what `count` tells of them is ever read.
+def _layer_memory(height: int, width: int) -> Float32:
+    """Return rows for `layers_kernel`, the same ones again for a size: only what `count` tells of them is ever read.
 
     Fresh memory costs a page fault for every four kilobytes touched, which took a tenth of a picture's time.
     """
@@ -141,11 +138,7 @@ def _layer_memory(height: int, width: int) -> tuple[Float32, NDArray[np.int32], 
     if (height, width) not in kept:
         if len(kept) > 3:
             kept.clear()
-        kept[height, width] = (
-            np.zeros((height, width, MOST_LAYERS), dtype=np.float32),
-            np.zeros((height, width, MOST_LAYERS), dtype=np.int32),
-            np.zeros((height, width, MOST_LAYERS, 4), dtype=np.float32),
-        )
+        kept[height, width] = np.zeros((height, width, MOST_LAYERS, 6), dtype=np.float32)
     return kept[height, width]
 
 

@@ -7,7 +7,7 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import gaussian_filter
 
 from cephalon.synth.scene import Sensor
 
@@ -39,9 +39,9 @@ def expose(linear: Float32, sensor: Sensor) -> tuple[NDArray[np.uint8], bytes]:
     # A shoulder for highlights, more or less of it.
     rolled = 1 - np.exp(-1.25 * light)
     toned = np.clip(light + (rolled - light) * np.float32(0.3 + 0.4 * sensor.contrast), 0, 1)
-    code = _SRGB[(toned * (_STEPS - 1) + 0.5).astype(np.int32)]
     # the S curve of cameras and of people who like their pictures strong
-    code = code + np.float32(0.01 + 0.09 * sensor.contrast) * np.sin(2 * np.pi * (code - 0.5))
+    curve = _SRGB + np.float32(0.01 + 0.09 * sensor.contrast) * np.sin(2 * np.pi * (_SRGB - 0.5))
+    code = curve[(toned * (_STEPS - 1) + 0.5).astype(np.int32)]
     grey = code @ np.array([0.299, 0.587, 0.114], np.float32)
     code = grey[..., None] + (code - grey[..., None]) * np.float32(0.95 + 0.2 * sensor.contrast)
     if sensor.grey:
@@ -60,13 +60,23 @@ def expose(linear: Float32, sensor: Sensor) -> tuple[NDArray[np.uint8], bytes]:
 
 
 def _moved(light: Float32, motion: tuple[float, float]) -> Float32:
+    """Average light along a path of `motion` px, in bilinear steps of at most a pixel; what lies outside is as the border."""
     length = float(np.hypot(*motion))
     count = int(np.clip(np.ceil(length), 2, 16))
-    y, x = np.mgrid[0 : light.shape[0], 0 : light.shape[1]].astype(np.float32)
-    total = np.zeros_like(light)
+    taps: dict[tuple[int, int], float] = {}
     for t in np.linspace(-0.5, 0.5, count):
-        for c in range(3):
-            total[..., c] += map_coordinates(
-                light[..., c], [y + t * motion[1], x + t * motion[0]], order=1, mode="nearest"
-            )
-    return (total / np.float32(count)).astype(np.float32)
+        dx, dy = t * motion[0], t * motion[1]
+        x, y = int(np.floor(dx)), int(np.floor(dy))
+        for row, column, share in (
+            (y, x, (1 - dy + y) * (1 - dx + x)), (y, x + 1, (1 - dy + y) * (dx - x)),
+            (y + 1, x, (dy - y) * (1 - dx + x)), (y + 1, x + 1, (dy - y) * (dx - x)),
+        ):  # fmt: skip
+            taps[row, column] = taps.get((row, column), 0.0) + share / count
+    height, width = light.shape[:2]
+    edge = int(np.ceil(length / 2)) + 1
+    wide = np.pad(light, ((edge, edge), (edge, edge), (0, 0)), mode="edge")
+    total = np.zeros_like(light)
+    for (row, column), share in taps.items():
+        if share > 0:
+            total += np.float32(share) * wide[edge + row : edge + row + height, edge + column : edge + column + width]
+    return total

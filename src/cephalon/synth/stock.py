@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from cephalon.assets import synth_data_dir
+from cephalon.assets.radiance import read_hdr
 from cephalon.core import InputError
 from cephalon.geometry import Raster, bilinear, interpolate, rasterise_uv, triangulate
 from cephalon.head import HeadModel
-from cephalon.synth.hdr import read_hdr
 from cephalon.synth.light import Panorama, prepare_panorama, procedural_panorama, transfer_vectors
 from cephalon.synth.maps import SkinMaps, make_skin_maps
 from cephalon.synth.mhclo import BoundMesh, base_mesh, bind_meshes, makehuman_chart

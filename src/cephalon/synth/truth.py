@@ -189,7 +189,7 @@ def _visible(rendering: Rendering, camera: Camera) -> tuple[Float32, Float32]:
     depth = np.where(raster.covered, raster.depth, 0).astype(np.float32)
     layers = collect_layers(stage, camera, raster.depth)
     surface_kernel(
-        layers.count, layers.depth, layers.face_index, layers.weights, stage.layers.faces, stage.layers.attributes,
+        layers.count, layers.rows, stage.layers.faces, stage.layers.attributes,
         np.array([camera.focal_px, *camera.principal_point]), normals, depth,
     )  # fmt: skip
     return normals, depth

@@ -1,4 +1,4 @@
-"""Radiance pictures (.hdr, RGBE), as panoramas are published."""
+"""Radiance pictures (.hdr, RGBE), as panoramas are published, and how one is known by its light."""
 
 from __future__ import annotations
 
@@ -11,6 +11,41 @@ from cephalon.core import InputError
 
 _MOST_PIXELS = 1 << 25
 
+CELLS = (4, 8)
+"""Rows and columns of the cells whose mean light identifies a panorama."""
+TOLERANCE = 0.02
+"""Largest accepted difference of a cell's mean radiance, as a share of the cell's brightest channel.
+
+Readers of RGBE differ by half a step of the mantissa, up to 0.4 % of a pixel's brightest channel; records round by less.
+"""
+
+
+def cell_radiance(rgb: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Return the mean linear radiance (4, 8, 3) of the cells of a panorama (h, w, 3), h a multiple of 4 and w of 8.
+
+    It does not change when a picture is reduced by averaging blocks within cells.
+
+    Raises
+    ------
+    InputError
+        If the sides are no such multiples.
+    """
+    rows, columns = CELLS
+    height, width = rgb.shape[:2]
+    if height % rows or width % columns:
+        raise InputError(
+            f"panorama: expected sides that are multiples of {rows} and {columns} px, got {height} x {width}"
+        )
+    blocks = np.asarray(rgb, dtype=np.float64).reshape(rows, height // rows, columns, width // columns, 3)
+    return blocks.mean(axis=(1, 3))
+
+
+def light_difference(found: NDArray[np.float64], expected: NDArray[np.float64]) -> float:
+    """Return the largest difference of two `cell_radiance`, as a share of the expected cell's brightest channel."""
+    scale = np.maximum(expected.max(-1, keepdims=True), 1e-9)
+    difference = np.abs(found - expected) / scale
+    return float(difference.max()) if np.isfinite(difference).all() else float("inf")
+
 
 def read_hdr(path: Path) -> NDArray[np.float32]:
     """Return the linear radiance (h, w, 3) of a Radiance picture with rows from above (Ward 1991; run lengths by byte plane).
@@ -20,7 +55,11 @@ def read_hdr(path: Path) -> NDArray[np.float32]:
     InputError
         If the file is not such a picture, is cut off, or has more than 33 million pixels.
     """
-    data = path.read_bytes()
+    return decode_hdr(path.read_bytes(), str(path))
+
+
+def decode_hdr(data: bytes, name: str) -> NDArray[np.float32]:
+    """Return what `read_hdr` does of a file's bytes; `name` stands in messages."""
     head, mark, rest = data.partition(b"\n\n")
     line, _, body = rest.partition(b"\n")
     words = line.split()
@@ -30,14 +69,14 @@ def read_hdr(path: Path) -> NDArray[np.float32]:
         or len(words) != 4
         or (words[0], words[2]) != (b"-Y", b"+X")
     ):
-        raise InputError(f"{path}: not a Radiance picture (.hdr) with rows from above")
+        raise InputError(f"{name}: not a Radiance picture (.hdr) with rows from above")
     height, width = int(words[1]), int(words[3])
     if not 0 < height * width <= _MOST_PIXELS:
-        raise InputError(f"{path}: {width} x {height} px are more than a panorama has")
+        raise InputError(f"{name}: {width} x {height} px are more than a panorama has")
     try:
         pixels = _unpacked(body, height, width)
     except IndexError as error:
-        raise InputError(f"{path}: the picture is cut off") from error
+        raise InputError(f"{name}: the picture is cut off") from error
     scale = np.where(pixels[..., 3] > 0, np.ldexp(1.0, pixels[..., 3].astype(np.int32) - 136), 0.0)
     return ((pixels[..., :3] + 0.5 * (pixels[..., 3:] > 0)) * scale[..., None]).astype(np.float32)
 

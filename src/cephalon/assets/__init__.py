@@ -71,7 +71,16 @@ class PackagedAsset:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchableAsset:
-    """A file that `get` can download: checked by size and sha256, never fetched without being asked."""
+    """A file that `get` can download: checked by what it holds, never fetched without being asked.
+
+    Attributes
+    ----------
+    url, mirror : its address, and another one to try ("" for none).
+    sha256 : of the file; "" if nobody recorded it.
+    radiance : in its place, of a panorama (.hdr), the mean light of its cells (see `radiance.cell_radiance`) as numbers
+        with blanks between, row by row.
+    size_bytes : of the file; without a sha256, the most it may have.
+    """
 
     name: str
     file: str
@@ -79,8 +88,14 @@ class FetchableAsset:
     licence: str
     source: str
     url: str
-    sha256: str
     size_bytes: int
+    sha256: str = ""
+    radiance: str = ""
+    mirror: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.sha256) == bool(self.radiance):
+            raise InputError(f"{self.name}: expected either a sha256 or a radiance in its record")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +117,7 @@ class Collection:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of all files."""
+        """Bytes of all files; the most they may have if one has no sha256."""
         return sum(file.size_bytes for file in self.files)
 
 
@@ -202,7 +217,7 @@ def listing() -> list[str]:
     for asset in known.fetchable:
         there = _place(asset).is_file()
         state = f"in {_place(asset)}" if there else f"not fetched; type  cephalon assets get {asset.name}"
-        lines.append(f"{asset.name}: {state}, {_size(asset.size_bytes)}, {asset.licence}: {asset.what}")
+        lines.append(f"{asset.name}: {state}, {_amount(asset)}, {asset.licence}: {asset.what}")
     for group in known.collections:
         folder = synth_data_dir() / group.folder
         missing = sum(not (folder / file.file).is_file() for file in group.files)
@@ -211,8 +226,13 @@ def listing() -> list[str]:
             if not missing
             else f"{missing} of {len(group.files)} files not fetched; type  cephalon assets get {group.name}"
         )
-        lines.append(f"{group.name}: {state}, {_size(group.size_bytes)}, {group.licence}: {group.what}")
+        lines.append(f"{group.name}: {state}, {_amount(group)}, {group.licence}: {group.what}")
     return lines
+
+
+def _amount(asset: FetchableAsset | Collection) -> str:
+    exact = all(file.sha256 for file in asset.files) if isinstance(asset, Collection) else bool(asset.sha256)
+    return ("" if exact else "at most ") + _size(asset.size_bytes)
 
 
 def _size(size_bytes: int) -> str:
@@ -270,7 +290,7 @@ def find_mediapipe_task(path: str | os.PathLike[str] | None = None) -> Path:
 
 
 def _beside_checkout() -> list[Path]:
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     return [root.parent / "shared" / "data"] if (root / "builders").is_dir() else []
 
 
@@ -299,8 +319,8 @@ def get(
 ) -> Path:
     """Download an asset to the user data folder (or `folder`) and return its path; at once if it is there already.
 
-    A file appears under its name only when its size and sha256 are right. Of a collection the files that are there stay, so an
-    interrupted download goes on where it stopped.
+    A file appears under its name only when its size and sha256, or a panorama's light, are right. Of a collection the files that
+    are there stay, so an interrupted download goes on where it stopped.
 
     Raises
     ------
@@ -324,13 +344,13 @@ def get(
     target = Path(folder) / asset.file if folder is not None else _place(asset)
     temporary = None
     try:
-        if target.is_file() and _sha256(target) == asset.sha256:
+        if target.is_file() and not _refusal(asset, target):
             say(f"{asset.name}: is there already")
             return target
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{asset.file}.")
-        with os.fdopen(descriptor, "wb") as file:
-            _download(asset, file.write, say)
+        os.close(descriptor)
+        _fetch(asset, Path(temporary), say)
         Path(temporary).chmod(0o644)
         Path(temporary).replace(target)
         temporary = None
@@ -350,22 +370,32 @@ def _place(asset: FetchableAsset) -> Path:
     return user_data_dir() / asset.name / asset.file
 
 
-def _download(asset: FetchableAsset, write: Callable[[bytes], Any], say: Progress) -> None:
-    """Pass the asset's bytes to `write`, at most its size, and check them."""
+def _fetch(asset: FetchableAsset, path: Path, say: Progress) -> None:
+    """Fill the file at `path` from the asset's address, or else its mirror."""
+    if asset.mirror:
+        try:
+            _download(asset, asset.url, path, say)
+            return
+        except InputError as error:
+            say(str(error))
+    _download(asset, asset.mirror or asset.url, path, say)
+
+
+def _download(asset: FetchableAsset, url: str, path: Path, say: Progress) -> None:
+    """Write the bytes of an address, at most the asset's size, and check them."""
     import urllib.error
     import urllib.request
     from http.client import HTTPException
 
-    by_hand = f"check the network, or get {asset.url} by other means"
+    by_hand = f"check the network, or get {url} by other means"
     if asset.name == "mediapipe":
         by_hand += f" and set {TASK_VARIABLE} to the file"
-    if not asset.url.startswith(("https://", "http://")):
-        raise InputError(f"{asset.name}: its address {asset.url!r} is not one of the web")
-    digest = hashlib.sha256()
+    if not url.startswith(("https://", "http://")):
+        raise InputError(f"{asset.name}: its address {url!r} is not one of the web")
     done = 0
     tenth = 0
-    say(f"{asset.name}: downloading {_size(asset.size_bytes)} from {asset.url}")
-    request = urllib.request.Request(asset.url, headers={"User-Agent": "cephalon"})
+    say(f"{asset.name}: downloading {_amount(asset)} from {url}")
+    request = urllib.request.Request(url, headers={"User-Agent": "cephalon"})
     try:
         response = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
     except (OSError, HTTPException, ValueError) as error:
@@ -375,7 +405,9 @@ def _download(asset: FetchableAsset, write: Callable[[bytes], Any], say: Progres
         else:
             reason = getattr(error, "reason", error)
         raise InputError(f"{asset.name}: cannot be downloaded ({reason}); {by_hand}") from error
-    with response:
+    with response, path.open("wb") as file:
+        if url.startswith("https://") and not response.url.startswith("https://"):
+            raise InputError(f"{asset.name}: {url} leads to {response.url}, which is not secure; {by_hand}")
         while True:
             try:
                 block = response.read(min(_BLOCK, asset.size_bytes + 1 - done))
@@ -388,17 +420,33 @@ def _download(asset: FetchableAsset, write: Callable[[bytes], Any], say: Progres
                 raise InputError(
                     f"{asset.name}: the server sends more than the {asset.size_bytes} bytes expected; {by_hand}"
                 )
-            digest.update(block)
-            write(block)
+            file.write(block)
             if (now := 10 * done // asset.size_bytes) > tenth:
                 tenth = now
                 say(f"{asset.name}: {10 * tenth} %")
-    if done != asset.size_bytes or digest.hexdigest() != asset.sha256:
-        raise InputError(
-            f"{asset.name}: {done} of {asset.size_bytes} bytes came, or others than expected (sha256); {by_hand}"
-        )
+    if reason := _refusal(asset, path):
+        raise InputError(f"{asset.name}: {reason}; {by_hand}")
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _refusal(asset: FetchableAsset, path: Path) -> str:
+    """Return why a file is not the asset's, "" if it is."""
+    size = path.stat().st_size
+    if asset.sha256:
+        with path.open("rb") as file:
+            same = size == asset.size_bytes and hashlib.file_digest(file, "sha256").hexdigest() == asset.sha256
+        return "" if same else f"{size} of {asset.size_bytes} bytes came, or others than expected (sha256)"
+    import numpy as np
+
+    from cephalon.assets.radiance import CELLS, TOLERANCE, cell_radiance, decode_hdr, light_difference
+
+    if size > asset.size_bytes:
+        return f"the file has {size} bytes, more than the {asset.size_bytes} expected"
+    try:
+        found = cell_radiance(decode_hdr(path.read_bytes(), "what came"))
+    except InputError as error:
+        return str(error)
+    expected = np.array(asset.radiance.split(), dtype=np.float64).reshape(*CELLS, 3)
+    off = light_difference(found, expected)
+    if off <= TOLERANCE:
+        return ""
+    return f"what came is another picture (its light differs by up to {off:.0%} in a cell; {TOLERANCE:.0%} are allowed)"
