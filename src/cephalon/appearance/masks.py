@@ -43,6 +43,7 @@ _HOLE = 0.03 * _EYE**2  # px^2
 _ISLAND = 0.06 * _EYE**2
 _BESIDE = 0.11 * _EYE
 
+_REDDER_THAN_LIPS = 0.7  # log red over green, against the lips' median
 _BROW_HIDDEN = 0.35  # share of a brow behind a frame from which all of it is left out
 _HAIRLINE = 0.22 * _EYE  # over which the photo fades out towards the hair
 
@@ -113,7 +114,7 @@ def skin_mask(
     around_chin = grown * np.clip(zones["mouth"] + zones["chin"] + zones["jaw"] + zones["neck"], 0, 1)
     beard = model.beard(linear, normal, light, grown.astype(np.float32), around_mouth, lower_face)
     beard = np.maximum(beard, model.tuft(linear, normal, light, around_chin, ~blocked))
-    own_colour = dilated(lips > 0.3, 5) | (zones["nose"] > 0.3) | (beard > 0.3)
+    own_colour = _of_lips(linear, lips, shapes) | (zones["nose"] > 0.3) | (beard > 0.3)
     things = intruders(distance, shapes, hit, own_colour)
     if things.any():
         # an unrecognised beard is dark on both sides; what is skin on the other side is no beard
@@ -154,6 +155,16 @@ def skin_mask(
         light=_light(normal, linear, better) if better.sum() > 200 else light,
         eyes_covered=covered,
     )
+
+
+def _of_lips(linear: Float32, lips: Float32, shapes: Shapes) -> NDArray[np.bool_]:
+    """Find the lips and what is beside them, but not what is much redder than they are: a straw between them."""
+    near = dilated(lips > 0.3, 5)
+    red = np.log(linear[..., 0] + 0.02) - np.log(linear[..., 1] + 0.02)
+    sample = (lips > 0.5) & ~shapes.openings
+    if sample.sum() < 30:
+        return near
+    return near & (red < np.median(red[sample]) + _REDDER_THAN_LIPS)
 
 
 def _brows_behind(lost: NDArray[np.bool_], shapes: Shapes) -> Float32:

@@ -20,7 +20,7 @@ _DARKER = 0.25  # weight of being still darker than most of the beard
 # Small beards: side of the square that the closing fills, px; log of how much darker they are than what is around them;
 # log red over green by which they may be redder than the skin; least area inside, px^2; least roughness.
 _TUFT_PX, _TUFT, _TUFT_RED, _TUFT_AREA, _TUFT_ROUGH = 31, 0.55, 0.12, 40, 0.12
-_TUFT_DEEP, _TUFT_UNDER = 0.65, 0.6  # log darkness that they have at least, and more of it where they face down
+_TUFT_DEEP, _TUFT_UNDER = 0.65, 0.9  # log darkness that they have at least, and more of it where they face down
 _DARK = 0.03  # added to linear light before taking logs: below it a photo holds noise
 
 
