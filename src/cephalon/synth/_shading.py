@@ -12,6 +12,7 @@ from cephalon.synth._kernels import signature
 
 Array = Any
 
+
 @kernel(
     signature("i2 s3 s2 i2 s2 u1 s2 s2 s1 u1 l2 d2 d3 s3 d2 s3 s4 d1 u2 s4 i2 u1 s2 S3 U2 S2"),
     label="renderer",
@@ -27,8 +28,8 @@ def shade_kernel(
 ) -> None:  # fmt: skip
     """Shade the layers and, where they let light pass, the solids behind them, into `image` (h, w, 3), given as zeros.
 
-    `solid_face`, `solid_weights` and `solid_depth` come from the rasteriser, `layer_count` and `layer_rows` from `layers_kernel`. `camera` is (focal, cx,
-    cy). `label` (h, w) and `transmitted` (h, w), the share of light that passes the layers, are filled.
+    `solid_face`, `solid_weights` and `solid_depth` come from the rasteriser, `layer_count` and `layer_rows` from `layers_kernel`.
+    `camera` is (focal, cx, cy). `label` (h, w) and `transmitted` (h, w), the share of light that passes the layers, are filled.
     """
     height, width = label.shape
     focal, centre_x, centre_y = camera[0], camera[1], camera[2]

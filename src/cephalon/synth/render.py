@@ -143,8 +143,8 @@ def _layer_memory(height: int, width: int) -> Float32:
 
 
 def _layer_look(stage: Stage) -> tuple[NDArray[np.int32], Float32]:
-    rows = stage.materials[stage.layers.face_material]
-    return np.ascontiguousarray(rows[:, 5].astype(np.int32)), np.ascontiguousarray(rows[:, 7])
+    material = stage.layers.face_material
+    return stage.materials[:, 5].astype(np.int32)[material], np.ascontiguousarray(stage.materials[:, 7])[material]
 
 
 def _key_light(harmonics: Float) -> tuple[Lamp, Float] | None:
