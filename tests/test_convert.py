@@ -59,9 +59,9 @@ def test_ply_has_sigma_and_provenance_at_every_vertex(demo_head, tmp_path) -> No
     codes = found.attributes["provenance"][skin].astype(int)
     assert set(codes) <= set(range(len(names)))
     assert any(f"{i} = {name}" in "\n".join(found.comments) for i, name in enumerate(names))
-    tip = demo_head.model.point_set("iso").index("prn")
-    corner = demo_head.model.faces[demo_head.model.point_set("iso").face_index[tip]]
-    assert all(names[codes[v]] not in ("outside", "completed") for v in corner)  # the photo shows the tip of the nose
+    root = demo_head.model.point_set("iso").index("se")
+    corner = demo_head.model.faces[demo_head.model.point_set("iso").face_index[root]]
+    assert all(names[codes[v]] not in ("outside", "completed") for v in corner)  # the photo shows the root of the nose
     assert {"red", "green", "blue"} <= set(found.attributes)
 
 

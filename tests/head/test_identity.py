@@ -98,7 +98,9 @@ def test_adults_have_published_means_and_spreads(model, adults, name, sex, row):
 @pytest.mark.parametrize("pair", CORRELATED)
 def test_measures_go_together_as_published(model, adults, pair):
     found = [np.corrcoef(*(measured(model, name, heads) for name in pair))[0, 1] for heads in adults.values()]
-    assert np.mean(found) == pytest.approx(CORRELATED[pair], abs=0.22)  # 0.15, and what 250 people and 40 years of age add
+    assert np.mean(found) == pytest.approx(
+        CORRELATED[pair], abs=0.22
+    )  # 0.15, and what 250 people and 40 years of age add
 
 
 @pytest.mark.parametrize("name", CHILDREN)

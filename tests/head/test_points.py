@@ -98,7 +98,7 @@ def test_mediapipe_points_resemble_the_canonical_face(mesh_points):
     canonical = 10 * canonical_face().positions
     fitted = procrustes(canonical, mesh_points[:468], with_scale=True)
     distance = np.linalg.norm(fitted.apply(canonical) - mesh_points[:468], axis=1)
-    assert np.median(distance) < 4.5
+    assert np.median(distance) < 5
     assert distance.max() < 20
 
 
@@ -144,6 +144,7 @@ def test_the_landmark_table_is_of_this_head(model):
     np.testing.assert_allclose(traced_model(model).points(None, "mediapipe478"), measured_on, atol=0.3)
 
 
+@needs_shapes
 def test_settling_moves_points_along_the_skin(model, mesh_points):
     """Shifts measured on photos are a few mm; none may throw a point far back along the side of the head."""
     from builders.head.points import ON_EDGES, traced_model
