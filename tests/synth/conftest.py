@@ -18,7 +18,7 @@ SIZE = 96
 
 @dataclass(frozen=True)
 class Shot:
-    library: Library
+    stock: Library
     scene: Scene
     rendering: Rendering
     maps: Maps

@@ -34,7 +34,7 @@ def first_hits(origins, directions, vertices, faces):
 
 
 def bare(shot):
-    model = shot.library.model
+    model = shot.stock.model
     return shot.rendering.stage.heads[0].vertices, model.faces[: model.parts["left_lashes"].faces.start]
 
 
@@ -51,7 +51,7 @@ def test_depth_mask_and_part_are_what_rays_meet(shots):
         both = mask & np.isfinite(depth)
         assert both.sum() > 10
         assert np.abs(shot.maps.depth[rows, columns][both] / depth[both] - 1).max() < 1e-4
-        parts = list(shot.library.model.parts.values())
+        parts = list(shot.stock.model.parts.values())
         for f, part in zip(face[both], shot.maps.part[rows, columns][both], strict=True):
             assert parts[part].faces.start <= f < parts[part].faces.stop
 
@@ -121,8 +121,8 @@ def test_points_lie_where_the_head_of_the_record_puts_them(library, options):
 def test_visibility_of_points_is_what_rays_meet(shots):
     agree = total = 0
     for shot in shots:
-        model, stage = shot.library.model, shot.rendering.stage
-        points = named_points(shot.library, shot.scene, shot.rendering, 0, shot.maps)["mediapipe478"]
+        model, stage = shot.stock.model, shot.rendering.stage
+        points = named_points(shot.stock, shot.scene, shot.rendering, 0, shot.maps)["mediapipe478"]
         rows = np.arange(0, 478, 6)
         placed = model.point_set("mediapipe478").positions(stage.heads[0].vertices, model.faces)[rows]
         for mesh, seen in (
@@ -142,7 +142,7 @@ def test_visibility_of_points_is_what_rays_meet(shots):
 
 def test_position_map_is_the_mesh(shots):
     for shot in shots[:3]:
-        model, head = shot.library.model, shot.rendering.stage.heads[0]
+        model, head = shot.stock.model, shot.rendering.stage.heads[0]
         assert model.topology.uv is not None
         assert model.topology.faces_uv is not None
         skin = model.parts["skin"]
@@ -181,7 +181,7 @@ def test_texels_called_visible_are_those_in_the_picture(shots):
 def test_labels_match_the_parts(shots):
     for shot in shots:
         label, part = shot.maps.label, shot.maps.part
-        names = list(shot.library.model.parts)
+        names = list(shot.stock.model.parts)
         eyes = np.isin(label, [LABELS["eyes"], LABELS["iris"]])
         iris = label == LABELS["iris"]
         allowed = [names.index(n) for n in ("left_eye", "right_eye")]
@@ -209,8 +209,8 @@ def test_the_visible_surface_is_never_behind_the_bare_head(shots):
 
 def test_box_and_gaze(shots):
     for shot in shots:
-        left, top, right, bottom = head_box(shot.library, shot.scene, shot.rendering, 0)
-        iso = named_points(shot.library, shot.scene, shot.rendering, 0, shot.maps)["ibug68"].position
+        left, top, right, bottom = head_box(shot.stock, shot.scene, shot.rendering, 0)
+        iso = named_points(shot.stock, shot.scene, shot.rendering, 0, shot.maps)["ibug68"].position
         assert left <= iso[:, 0].min() + 0.5
         assert iso[:, 0].max() <= right + 0.5
         assert top <= iso[:, 1].min() + 0.5
