@@ -1,7 +1,7 @@
-"""The fine shape of lips and lids, which MakeHuman's controls do not have, taken from ICT-FaceKit's mean of scanned faces.
+"""The fine shape of lips, lids and nostrils, which MakeHuman's controls do not have, from ICT-FaceKit's mean of scanned faces.
 
 Where the lips meet at the corners of the mouth, MakeHuman's mesh ends in a hard slit; real lips taper into a soft fold.
-Our mean head is registered onto the scanned mean; of the difference near lips and lids the coarse part, which is size
+Our mean head is registered onto the scanned mean; of the difference near these edges the coarse part, which is size
 and place, stays ours, the fine part is theirs.
 """
 
@@ -18,6 +18,7 @@ from builders.head.expression_places import Correspondence
 from builders.head.expression_source import ExpressionFace
 from builders.head.lids import find_lids
 from builders.head.lips import lip_rings
+from builders.head.regions import build_regions
 from cephalon.geometry import face_areas, triangulate
 
 Float = NDArray[np.float64]
@@ -43,7 +44,7 @@ DEEP_RINGS = {"mouth": 6, "socket": 4}
 
 
 def take_detail(base: HeadBase, mean: Float, face: ExpressionFace, places: Correspondence) -> Float:
-    """A mean head (n, 3) mm with the fine shape of lips and lids of another face; its landmarks stay in their places.
+    """A mean head (n, 3) mm with the fine shape of lips, lids and nostrils of another face; its landmarks stay in their places.
 
     Parameters
     ----------
@@ -54,13 +55,13 @@ def take_detail(base: HeadBase, mean: Float, face: ExpressionFace, places: Corre
     """
     loops = load_landmarks()["loops"]
     lid = base.asset_index(loops["left_lid"])
-    edges = (base.asset_index(loops["mouth"]), lid, base.symmetry[lid])
+    edges = (base.asset_index(loops["mouth"]), lid, base.symmetry[lid], _around_nostrils(base))
     aim = places.carry(places.to_head.apply(face.vertices)) - mean
     area = _vertex_areas(base, mean)
     offset = np.zeros_like(mean)
     for edge in edges:
         part = _fine_part(mean, aim, np.flatnonzero(places.matched), mean[edge], area)
-        if edge is not edges[0]:
+        if edge is edges[1] or edge is edges[2]:
             inner = mean[edge[np.argmin(np.abs(mean[edge, 0]))]]
             part *= 1 - np.exp(-0.5 * (np.linalg.norm(mean - inner, axis=1, keepdims=True) / CANTHUS_MM) ** 2)
         offset += part
@@ -92,12 +93,21 @@ def _vertex_areas(base: HeadBase, mean: Float) -> Float:
     return area
 
 
+def _around_nostrils(base: HeadBase) -> NDArray[np.intp]:
+    """Skin vertices beside the nostrils."""
+    nostrils = build_regions(base)["nostrils"] > 0.5
+    polygons = base.polygons[base.part("skin")[1]]
+    beside = np.unique(polygons[nostrils[polygons].any(axis=1)])
+    return beside[~nostrils[beside]]
+
+
 def _lead_cavities(base: HeadBase, offset: Float) -> None:
-    """Let the first rings of mouth and sockets follow their edges, harmonic between those and what is deeper, in place."""
+    """Let nostrils and the first rings of mouth and sockets follow their edges, harmonic up to what is deeper, in place."""
     skin, rows = base.part("skin")
     count = skin.stop
     inside = lip_rings(base)[1][:count]
     free = (inside > 0) & (inside <= DEEP_RINGS["mouth"])
+    free |= build_regions(base)["nostrils"][:count] > 0.0
     deep = (inside > DEEP_RINGS["mouth"]) & (inside < 900)
     for side in ("left", "right"):
         inwards = find_lids(side).inward
