@@ -33,8 +33,8 @@ keeps its place on the iris when the eye looks down, and lags behind it, as lids
 FULL_MOTION_MM = 2.0
 """A lid vertex that has moved so far keeps its whole distance from the eyeball, one at rest what it has."""
 
-CLOSING_POWER = 4
-"""Lids are brought together by the blink's coefficient to this power: all at 1, next to nothing half-way."""
+CLOSING_FROM = 0.4
+"""From this coefficient of the blink on lids are brought together, by the square of how far it is on its way to 1."""
 
 SPREADING = 3
 """Averagings by which the neighbours of a pushed vertex take part."""
@@ -95,12 +95,13 @@ class LidContact:
 
     def close(self, moved: Float, blink: float) -> None:
         """Let the lids of a face (n, 3) whose blink has a coefficient meet, in place."""
-        if self.meeting is None or blink <= 0:
+        if self.meeting is None or blink <= CLOSING_FROM:
             return
         excess = np.maximum(self.meeting.excess_mm(moved), 0.0)
         if not excess.any():
             return
-        step = min(blink, 1.0) ** CLOSING_POWER * (self.meeting.moving @ excess)
+        strength = ((min(blink, 1.0) - CLOSING_FROM) / (1.0 - CLOSING_FROM)) ** 2
+        step = strength * (self.meeting.moving @ excess)
         moved[self.rows, 1] += step
         moved[self.lash_rows, 1] += self.carrying @ step
 

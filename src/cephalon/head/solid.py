@@ -97,7 +97,7 @@ def printable_solid(
         edge &= KDTree(places).query(vertices, distance_upper_bound=_NEAR_MM)[0] < _NEAR_MM
         cut |= edge[faces].any(axis=1)
     assert best is not None
-    result, crossings = _untangled(best[1])
+    result, crossings = untangled(best[1])
     return Solid(
         mesh=result,
         volume_mm3=volume(result.vertices, result.faces),
@@ -106,7 +106,7 @@ def printable_solid(
     )
 
 
-def _untangled(mesh: Mesh) -> tuple[Mesh, int]:
+def untangled(mesh: Mesh) -> tuple[Mesh, int]:
     """Even out the skin where triangles cross (an ear lobe that sinks into the neck), and return what crossings are left."""
     from scipy.sparse import csr_matrix
 
