@@ -5,6 +5,7 @@ Shape letters: n asset vertices, p people, k identity modes, f features of the l
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -83,9 +84,15 @@ class IdentityBasis:
 
 
 def build_identity(
-    base: HeadBase, scanned: Registered, rng: np.random.Generator, count: int = PEOPLE_COUNT
+    base: HeadBase,
+    scanned: Registered,
+    rng: np.random.Generator,
+    count: int = PEOPLE_COUNT,
+    refine: Callable[[Float], Float] = lambda mean: mean,
 ) -> IdentityBasis:
     """Draw `count` people and summarise the sound ones among them: adults as the prior, all by their covariates.
+
+    The mean head (n, 3) mm is passed through `refine`, which adds what no person drawn has.
 
     The components of adults are whitened over adults. What children have beyond them becomes a few modes of growth,
     scaled so that children lie far out: an adult hardly moves along them, and a child without a stated age can
@@ -102,6 +109,7 @@ def build_identity(
     young = people.age_years < YOUNG_YEARS
     growth, scores_young = growth_modes(vertices[young] - mean, basis, base.symmetry, importance)
     link = link_of(people.take(adult), np.hstack([scores, np.zeros((len(scores), len(growth)))]), ADULT_FEATURES)
+    mean = refine(mean)
     followed = follow_skin(base, np.concatenate([basis, growth]))
     return IdentityBasis(
         mean=mean,
