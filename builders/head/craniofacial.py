@@ -33,7 +33,7 @@ NASION_ABOVE_SELLION_MM = 4.7
 VERTEX_POINTS = {
     "sn": 317,
     "li": 496,
-    "sto": 474,
+    "sto": 468,
     "al_l": 11673,
     "ac_l": 11753,
     "sbal_l": 7096,
@@ -72,7 +72,7 @@ POINT_NAMES = {
     "prn": "pronasale: most forward point of the nose tip",
     "sn": "subnasale: midline, where the columella meets the upper lip",
     "ls": "labiale superius: upper vermilion border, midline",
-    "sto": "stomion: lip line, midline",
+    "sto": "stomion: midline of the line where the closed lips meet, on the upper lip",
     "li": "labiale inferius: lower vermilion border, midline",
     "sl": "sublabiale: deepest midline point of the chin fold",
     "pg": "pogonion: most forward midline point of the chin",

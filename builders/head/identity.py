@@ -43,7 +43,7 @@ ADULT_YEARS = 18.0
 YOUNG_YEARS = 20.0
 """From `ADULT_YEARS` on people make the prior; below `YOUNG_YEARS` they make the link's branch for the young."""
 
-CORRELATION_AT_MOST = 0.97
+CORRELATION_AT_MOST = 0.92
 """Of adults' features with a direction of z: what is known of a person leaves some freedom everywhere."""
 
 ADULT_FEATURES = ("ageing", "sex", "weight", "african", "asian")
