@@ -46,6 +46,9 @@ HELD_MM = 0.2
 """Pairs of points whose difference in height and depth a change of measures leaves alone within this tolerance: no
 survey measures the slant of the mouth, the nose's wings and the eyes, so it stays as scanned."""
 
+HELD_SKULL = (("tr", "g"), ("v", "tr"))
+"""The same, in depth alone, for a child: the slope of its forehead, which a shear of the skull would lay back."""
+
 SPREAD = 0.93
 """Share of the published spreads that is aimed at: the rest is the observers' error in placing points and callipers."""
 
@@ -111,7 +114,7 @@ def smooth_gain(
 
     `slopes` (q, n, 3) are the derivatives there; tolerances go with the measures' `scale` (q,) against adults'.
     """
-    held = _held(anatomy, len(head))
+    held = _held(anatomy, len(head), skull=True)
     return _gain(base, slopes, held, GROUP_FIELDS, stretched=head, modes=None, scale=scale)
 
 
@@ -124,15 +127,18 @@ def measure_slopes(mean: Float, anatomy: Anatomy) -> Float:
     return slopes
 
 
-def _held(anatomy: Anatomy, count: int) -> Float:
-    """Derivative (h, n, 3) of the differences of ``HELD``, mean of both sides, in height and depth."""
-    rows = np.zeros((2 * len(HELD), count, 3))
-    for pair, (moving, fixed) in enumerate(HELD):
+def _held(anatomy: Anatomy, count: int, *, skull: bool = False) -> Float:
+    """Derivative (h, n, 3) of the differences of ``HELD``, mean of both sides, in height and depth.
+
+    With `skull` also of those of ``HELD_SKULL``, in depth.
+    """
+    pairs = [(pair, axis) for pair in HELD for axis in (1, 2)] + [(pair, 2) for pair in HELD_SKULL if skull]
+    rows = np.zeros((len(pairs), count, 3))
+    for row, ((moving, fixed), axis) in zip(rows, pairs, strict=True):
         for name, sign in ((moving, 0.5), (fixed, -0.5)):
             for side in ("_l", "_r"):
                 point = anatomy.names[name + side if name + side in anatomy.names else name]
-                for axis in (1, 2):
-                    np.add.at(rows[2 * pair + axis - 1, :, axis], anatomy.corners[point], sign * anatomy.weights[point])
+                np.add.at(row[:, axis], anatomy.corners[point], sign * anatomy.weights[point])
     return rows
 
 

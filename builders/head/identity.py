@@ -35,8 +35,9 @@ PEOPLE_COUNT = 1200
 MODES_AT_MOST = 200
 VARIANCE_KEPT = 0.999
 
-CHILD_VARIETY = 0.85
-"""Spread of people of three years as a share of the adults': that of their measures (Snyder et al. 1977)."""
+CHILD_VARIETY, CHILD_DETAIL, COARSE_MODES = 0.9, 0.55, 12.0
+"""Spread of people of three years as a share of the adults': in the largest components, which make the size, as their
+measures spread (Snyder et al. 1977); less in those of detail, since brows, noses and chins are not yet formed."""
 
 CORRELATION_AT_MOST = 0.97
 """Of adults' features with a direction of z: what is known of a person leaves some freedom everywhere."""
@@ -114,12 +115,16 @@ def childhood(
     of_grown = np.stack([link.condition(age=GROWN_YEARS, sex=sex)[0] for sex in ("male", "female")])
     grown = np.tensordot(of_grown, components, axes=1)
     children = mean_children(base, mean + grown, base_anatomy(base, average_adult(base)))
-    share = np.interp(YEARS, (YEARS[0], GROWN_YEARS), (CHILD_VARIETY, 1.0))[:, None, None, None]
-    ways = children - mean - share * grown
+    rank = np.arange(len(components))
+    variety = CHILD_DETAIL + (CHILD_VARIETY - CHILD_DETAIL) * np.exp(-rank / COARSE_MODES)
+    share = (np.array(YEARS) - YEARS[0]) / (GROWN_YEARS - YEARS[0])
+    kept = variety + (1.0 - variety) * share[:, None]
+    ways = children - mean - np.einsum("ak,sk,knc->asnc", kept, of_grown, components, optimize=True)
     ways = carry_teeth(base, mean, follow_skin(base, ways.reshape(-1, *mean.shape))).reshape(ways.shape)
     modes, path, _ = growth_modes(ways, importance)
     ages, way = yearly(path)
-    return modes, Growth(ages=ages, way=way[:, ::-1], variety=CHILD_VARIETY, tempo=TEMPO)
+    variety = np.concatenate([np.ones(GROWTH_MODES), variety])
+    return modes, Growth(ages=ages, way=way[:, ::-1], variety=variety, tempo=TEMPO)
 
 
 def link_of(people: People, scores: Float, names: tuple[str, ...]) -> LinearLink:

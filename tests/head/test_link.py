@@ -22,7 +22,7 @@ def link() -> LinearLink:
         growth=Growth(
             ages=np.array([3.0, 11.0, 19.0]),
             way=np.array([[[6.0], [8.0]], [[3.0], [5.0]], [[0.0], [0.0]]]),
-            variety=0.8,
+            variety=np.array([1.0, 0.8, 0.6]),
             tempo=0.1,
         ),
     )
@@ -44,8 +44,9 @@ def test_adults_are_conditioned_as_gaussians(link):
 def test_the_young_are_on_their_way_and_less_varied(link):
     mean, factor = link.condition(age=11, sex="male")
     grown, spread = link.condition(age=20, sex="male")
-    np.testing.assert_allclose(mean, 0.9 * grown + [5.0, 0.0, 0.0], atol=1e-12)
-    expected = 0.81 * spread @ spread.T
+    variety = np.array([1.0, 0.9, 0.8])
+    np.testing.assert_allclose(mean, variety * grown + [5.0, 0.0, 0.0], atol=1e-12)
+    expected = np.diag(variety) @ spread @ spread.T @ np.diag(variety)
     per_year = (3.0 / 8 + 5.0 / 8) / 2  # half a year on and half a year back
     expected[0, 0] += (per_year * 0.1 * 11) ** 2
     np.testing.assert_allclose(factor @ factor.T, expected, atol=1e-9)

@@ -74,13 +74,13 @@ class Growth:
     ----------
     ages : (y,) years, ascending; the last is when people are grown.
     way : (y, 2, g) at these ages, girls first, in the first g coordinates of z; 0 when grown.
-    variety : how much people of the first age vary, as a share of the grown.
+    variety : (k,) how much people of the first age vary in each coordinate of z, as a share of the grown.
     tempo : sd of how old somebody looks, as a share of the age.
     """
 
     ages: Float
     way: Float
-    variety: float
+    variety: Float
     tempo: float
 
     @property
@@ -88,8 +88,8 @@ class Growth:
         """Number g of coordinates that growth takes, the first ones of z."""
         return self.way.shape[2]
 
-    def at(self, age: float, sex: str | None = None) -> tuple[float, Float, Float]:
-        """Return the variety, the way (g,) and its covariance (g, g) at an age, of one sex or of both together."""
+    def at(self, age: float, sex: str | None = None) -> tuple[Float, Float, Float]:
+        """Return the variety (k,), the way (g,) and its covariance (g, g) at an age, of one sex or of both together."""
         share = (age - self.ages[0]) / (self.ages[-1] - self.ages[0])
         variety = self.variety + (1.0 - self.variety) * float(np.clip(share, 0.0, 1.0))
         chosen = list(SEXES) if sex is None else [sex]
@@ -131,21 +131,21 @@ class LinearLink:
         """Read `link_names`, `link_mean`, `link_cov`, `link_cross` of a head model asset, and `link_growth_...` if any."""
         names = tuple(str(x) for x in arrays["link_names"])
         f = len(names)
+        cross = as_array("link_cross", arrays["link_cross"], (None, f))
         growth = None
         if "link_growth_ages" in arrays:
             ages = as_array("link_growth_ages", arrays["link_growth_ages"], (None,))
-            share = as_array("link_growth_share", arrays["link_growth_share"], (2,))
             growth = Growth(
                 ages=ages,
                 way=as_array("link_growth_way", arrays["link_growth_way"], (len(ages), 2, None)),
-                variety=float(share[0]),
-                tempo=float(share[1]),
+                variety=as_array("link_growth_variety", arrays["link_growth_variety"], (len(cross),)),
+                tempo=float(as_array("link_growth_tempo", arrays["link_growth_tempo"], ())),
             )
         return LinearLink(
             names=names,
             mean=as_array("link_mean", arrays["link_mean"], (f,)),
             covariance=as_array("link_cov", arrays["link_cov"], (f, f)),
-            cross=as_array("link_cross", arrays["link_cross"], (None, f)),
+            cross=cross,
             growth=growth,
         )
 
@@ -160,7 +160,8 @@ class LinearLink:
         if self.growth is not None:
             found["link_growth_ages"] = self.growth.ages.astype(np.float32)
             found["link_growth_way"] = self.growth.way.astype(np.float32)
-            found["link_growth_share"] = np.array([self.growth.variety, self.growth.tempo], dtype=np.float32)
+            found["link_growth_variety"] = self.growth.variety.astype(np.float32)
+            found["link_growth_tempo"] = np.array(self.growth.tempo, dtype=np.float32)
         return found
 
     def condition(self, **covariates: Any) -> tuple[Float, Float]:
@@ -216,7 +217,7 @@ class LinearLink:
         assert self.growth is not None
         variety, way, spread = self.growth.at(age, sex)
         g = self.growth.count
-        mean, covariance = variety * mean, variety**2 * covariance
+        mean, covariance = variety * mean, variety[:, None] * covariance * variety
         mean[:g] += way
         covariance[:g, :g] += spread
         return mean, covariance
