@@ -27,7 +27,7 @@ from builders.head.cavities import settle_nostrils
 from builders.head.controls import Phenotype, average_adult, load_macro, macro_weights
 from builders.head.corners import ease_corners
 from builders.head.eyeballs import fit_eyeballs, look_ahead
-from builders.head.lids import clear_lids
+from builders.head.lids import clear_lids, neighbour_averaging
 from builders.head.lips import close_lips
 from builders.head.regions import build_regions
 from cephalon.head.anatomy import Anatomy
@@ -52,8 +52,11 @@ FEATURES_OF_ADULTS_FROM = 12.0
 ROUNDS = 5
 """Measures are not linear in the vertices, so the steps are repeated."""
 
-GROWTH_MODES = 4
-GROWTH_SIGMA = 40.0
+EVENED = 12
+"""How often a bend of the skull is averaged among neighbours, so that a calliper's point leaves no bump."""
+
+GROWTH_MODES = 3
+GROWTH_SIGMA = 50.0
 """How many units of the growth modes a child of three years is from the grown.
 
 Growth modes take part in z ~ N(0, I) like all others; with a unit as small as this an adult hardly moves along them.
@@ -88,10 +91,10 @@ def mean_children(base: HeadBase, grown: Float, anatomy: Anatomy) -> Float:
     for _ in range(2):  # lids and lips shift a few measures, which are mended once more
         heads = close_lips(base, clear_lids(base, ease_corners(base, heads)))
         heads = _measured(base, heads, goal, anatomy, 1)
-    heads = look_ahead(base, heads)
-    heads = settle_nostrils(base, close_lips(base, clear_lids(base, ease_corners(base, heads))))
     for sex, head in enumerate(grown):
         heads[sex::2] = onto(head, heads[sex::2], rigid)
+    heads = look_ahead(base, heads)
+    heads = settle_nostrils(base, close_lips(base, clear_lids(base, ease_corners(base, heads))))
     mirrored = heads[:, base.symmetry] * np.array([-1.0, 1.0, 1.0])
     return ((heads.astype(np.float64) + mirrored) / 2).reshape(children.shape)
 
@@ -162,14 +165,20 @@ def _measured(
 ) -> NDArray[np.float32]:
     """Heads (p, n, 3) bent smoothly towards measures (p, q) mm, each by the derivatives of its own measures."""
     moved = heads.copy()
+    skull = np.flatnonzero(build_regions(base)["skull"] > 0)
+    averaging = neighbour_averaging(base, skull)
+    share = build_regions(base)["skull"][skull, None]
     scale = goal / np.array([np.mean(target.mean) for target in TARGETS.values()])
     scale *= np.array([UNMEASURED.get(name, 1.0) for name in TARGETS])
     for _ in range(rounds):
         change = goal - take_measures(moved, anatomy)
-        for person, (head, by, share) in enumerate(zip(moved, change, scale, strict=True)):
+        for person, (head, by, size) in enumerate(zip(moved, change, scale, strict=True)):
             slopes = measure_slopes(head.astype(np.float64), anatomy)
-            gain = smooth_gain(base, slopes, anatomy, head, share)
-            moved[person] += np.tensordot(by.astype(np.float32), gain, axes=1)
+            gain = smooth_gain(base, slopes, anatomy, head, size)
+            bend = np.tensordot(by.astype(np.float32), gain, axes=1)
+            for _ in range(EVENED):
+                bend[skull] += share * (averaging @ bend[skull] - bend[skull])
+            moved[person] += bend
     for name in ("left_eye", "right_eye"):  # the balls are moved, not bent
         rows = base.part(name)[0]
         moved[:, rows] = heads[:, rows] + (moved[:, rows] - heads[:, rows]).mean(axis=1, keepdims=True)

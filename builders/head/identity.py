@@ -120,6 +120,7 @@ def childhood(
     share = (np.array(YEARS) - YEARS[0]) / (GROWN_YEARS - YEARS[0])
     kept = variety + (1.0 - variety) * share[:, None]
     ways = children - mean - np.einsum("ak,sk,knc->asnc", kept, of_grown, components, optimize=True)
+    ways = (ways + ways[:, :, base.symmetry] * np.array([-1.0, 1.0, 1.0])) / 2
     ways = carry_teeth(base, mean, follow_skin(base, ways.reshape(-1, *mean.shape))).reshape(ways.shape)
     modes, path, _ = growth_modes(ways, importance)
     ages, way = yearly(path)

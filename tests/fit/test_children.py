@@ -55,7 +55,7 @@ def test_adults_are_not_taken_for_children(model):
         if taken_for_a_child(posterior):  # of young women's faces some could be of sixteen
             assert shape[model.regions["face"] > 0.5].mean() < 1.5
         else:
-            assert shape[model.regions["face"] > 0.5].mean() < 0.6
+            assert shape[model.regions["face"] > 0.5].mean() < 0.8
 
 
 def test_a_stated_age_is_believed(model):
