@@ -43,17 +43,19 @@ lie beside the ball, not on it."""
 
 
 def fit_eyeballs(
-    base: HeadBase, vertices: NDArray[np.float32], age_years: Float, rng: np.random.Generator
+    base: HeadBase, vertices: NDArray[np.float32], age_years: Float, rng: np.random.Generator | None
 ) -> NDArray[np.float32]:
     """Replace the eyeballs of people (p, n, 3) mm, in axes with +z forward, and move lids and lashes with them.
 
     The apex of the cornea keeps its depth, so a smaller ball moves forward; its height is set by the lids. Skin and
     lashes near the ball first keep their distance to its surface along z; then the lid margins are laid on it: every
     margin vertex is given nearly the distance to the ball that it has on average, and what lies beside it follows.
+    Without `rng` everybody's eyeballs have the mean size of their age.
     """
     fitted = vertices.copy()
     growth = np.interp(age_years, *GROWTH)
-    radius = (RADIUS_MM + RADIUS_SD_MM * np.clip(rng.standard_normal(len(vertices)), -2.5, 2.5)) * growth
+    drawn = np.zeros(len(vertices)) if rng is None else np.clip(rng.standard_normal(len(vertices)), -2.5, 2.5)
+    radius = (RADIUS_MM + RADIUS_SD_MM * drawn) * growth
     ball = make_eyeball().points
     to_centre = affine_weights(ball, np.zeros((1, 3)))[0]
     to_radius = affine_weights(ball, np.eye(3)) - to_centre
