@@ -39,7 +39,12 @@ def row(model: HeadModel, places: Correspondence, face: ExpressionFace, name: st
     moved = np.linalg.norm(theirs, axis=1) > MOVED_MM
     apart = np.linalg.norm(ours - theirs, axis=1)[moved]
     share = float((ours * theirs).sum() / (theirs**2).sum())
-    return float(np.sqrt((apart**2).mean())), float(np.quantile(apart, 0.99)), float(np.linalg.norm(theirs, axis=1).max()), share
+    return (
+        float(np.sqrt((apart**2).mean())),
+        float(np.quantile(apart, 0.99)),
+        float(np.linalg.norm(theirs, axis=1).max()),
+        share,
+    )
 
 
 def drawn(vertices: Float, faces: NDArray[np.integer]) -> NDArray[np.uint8]:
