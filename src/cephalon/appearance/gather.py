@@ -24,6 +24,8 @@ Float32 = NDArray[np.float32]
 # Log albedo is clipped to this range: beyond it lie noise and burnt-out pixels.
 DARKEST, BRIGHTEST = 0.012, 1.0
 _SMOOTH_PX = 1.6
+# Log by which a place on a lip may be darker, brighter, paler, purer, of other hue than the lip.
+_LIP_DARKER, _LIP_BRIGHTER, _LIP_PALER, _LIP_PURER, _LIP_HUE = 0.6, 0.3, 0.15, 1.0, 0.15
 _EAR = 0.4  # share of an ear's skin that has to be seen; what the ear hides of itself never is
 
 
@@ -107,6 +109,9 @@ def gather_texels(
     albedo = bilinear(picture, view.fine.place(fields[:, :2]))
     albedo *= np.exp(fields[:, 3:6])
     _hold_details(albedo, fields[:, 6:9], fields[:, 9], fields[:, 11], options)
+    lips = np.flatnonzero(texels.spread(surface.lips, rows) > 0.05)
+    of_lips = texels.spread(np.column_stack([surface.lips, blended.lips]), rows[lips])
+    albedo[lips] = _hold_lips(albedo[lips], of_lips[:, :1], of_lips[:, 1:])
     _hold_hair(albedo, fields[:, 10])
     _hold_highlights(albedo, np.exp(blended.tone).astype(np.float32), options)
     return TexelColours(rows=rows, albedo=albedo, weight=known.astype(np.float32))
@@ -125,6 +130,23 @@ def _hold_details(albedo: Float32, field: Float32, plain: Float32, unfolded: Flo
     own = unfolded[rows, None]
     excess += brightness - softly(brightness, options.darker * own, options.brighter * own)
     albedo[rows] *= np.exp(-plain[rows, None] * excess)
+
+
+def _hold_lips(albedo: Float32, share: Float32, lips: Float32) -> Float32:
+    """Return the albedo (r, 3) of lips, held softly near the log colour `lips` (r, 3) in the `share` (r, 1) that is lip.
+
+    They are wet: what is much brighter or paler mirrors a lamp, or is a tooth, and what is much darker the gap between.
+    What is redder still is lip all the same.
+    """
+    detail = np.log(np.maximum(albedo, 1e-3)) - lips
+    brightness = _mean(detail)[:, None]
+    colour = detail - brightness
+    pure = lips - _mean(lips)[:, None]
+    pure = pure / np.maximum(np.linalg.norm(pure, axis=1, keepdims=True), 1e-3)
+    along = (colour * pure).sum(1, keepdims=True)
+    held = softly(brightness, _LIP_DARKER, _LIP_BRIGHTER) + softly(colour - along * pure, _LIP_HUE, _LIP_HUE)
+    held += softly(along, _LIP_PALER, _LIP_PURER) * pure
+    return albedo * np.exp(share * (held - detail))
 
 
 def _hold_hair(albedo: Float32, hair: Float32) -> None:

@@ -76,9 +76,8 @@ def skin_mask(
     linear = linear_from_srgb(view.grid_srgb)
     regions = surface.regions
     zone_names = ("eyes", "mouth", "chin", "cheeks", "skull", "ears", "neck", "jaw", "forehead", "nose")
-    lips = np.maximum(regions["lips_upper"], regions["lips_lower"])
     inner = np.clip(regions["mouth_cavity"] + regions["eye_sockets"] + regions["nostrils"], 0, 1)
-    fields = [view.normal, np.stack([surface.trust, surface.even, inner, surface.low, lips, surface.grows], axis=1)]
+    fields = [view.normal, np.stack([surface.trust, surface.even, inner, surface.low, surface.lips, surface.grows], axis=1)]
     fields += [regions[name][:, None] for name in zone_names]
     shown = interpolate(view.raster, surface.faces, np.concatenate(fields, axis=1).astype(np.float32))
     normal = shown[..., :3]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cephalon.appearance.contours import CONTOURS
+from cephalon.appearance.contours import CONTOURS, contoured_set
 from cephalon.appearance.surface import SkinSurface, skin_surface
 from cephalon.export import fine_mesh
 from cephalon.geometry import Raster, rasterise_uv
@@ -115,7 +115,7 @@ def _brows(model: HeadModel, size: int) -> NDArray[np.float32]:
     from PIL import Image, ImageDraw, ImageFilter
 
     picture = Image.new("L", (size, size))
-    name = next((name for name in CONTOURS if name in model.point_sets and len(CONTOURS[name].brows[0]) > 5), None)
+    name = contoured_set(model)
     uv, faces_uv = model.topology.uv, model.topology.faces_uv
     if name is not None and uv is not None and faces_uv is not None:
         points = model.point_set(name)
