@@ -112,7 +112,8 @@ def skin_mask(
     lower_face = np.where((zones["mouth"] + zones["chin"] > 0.6) & (lips < 0.05), grown, 0)
     around_chin = grown * np.clip(zones["mouth"] + zones["chin"] + zones["jaw"] + zones["neck"], 0, 1)
     beard = model.beard(linear, normal, light, grown.astype(np.float32), around_mouth, lower_face)
-    beard = np.maximum(beard, model.tuft(linear, normal, light, around_chin, ~blocked))
+    tuft = model.tuft(linear, normal, light, around_chin, ~blocked, distance_to(~shapes.face))
+    beard = np.maximum(beard, tuft)
     own_colour = _of_lips(linear, lips, shapes) | (zones["nose"] > 0.3) | (beard > 0.3)
     things = intruders(distance, shapes, hit, own_colour)
     if things.any():
