@@ -26,6 +26,9 @@ _WIRE = 0.13  # log of how much darker or brighter a wire is than what it runs a
 _WIRE_UNLIKE = 1.7  # sds from the skin
 _WIRE_PX = 7
 _WIRE_SPAN = 1.0 * _EYE  # a line over the bridge of the nose that is longer is no wrinkle
+# Brows: share of their log darkness, and least log darkness, of what counts as dark; px above and below the place of their
+# hair that are looked at; least hair in a column, px; share of the columns in which skin parts hair from what is beneath.
+_APART_DARK, _APART_LEAST, _APART_ABOVE, _APART_BELOW, _APART_HAIR, _APART_SHARE = 0.6, 0.2, 4, 7, 2, 0.6
 INTRUDER = 4.5  # sds from the skin from which what reaches into the face lies on it
 
 
@@ -51,6 +54,34 @@ def intruders(distance: Float32, shapes: Shapes, hit: NDArray[np.bool_], own: ND
     return dilated(outside[numbers] & hit & shapes.face, 2)
 
 
+def brows_apart(brightness: Float32, shapes: Shapes) -> NDArray[np.bool_]:
+    """Find the brows (h, w) that skin parts from what is dark beneath: no frame runs into them, none hides them.
+
+    Down most columns there has to be hair, and from the middle of the brow on skin, within a few px of where hair is
+    expected to end.
+    """
+    apart = np.zeros_like(shapes.brow_cores)
+    numbers, area = pieces(shapes.brow_cores)
+    for k in range(1, len(area)):
+        rows, columns = np.nonzero(numbers == k)
+        level = min(_APART_DARK * float(np.percentile(brightness[rows, columns], 25)), -_APART_LEAST)
+        found, brow = 0, np.zeros_like(apart)
+        across = np.unique(columns)
+        for column in across:
+            own = rows[columns == column]
+            start = int(own.mean())
+            light = brightness[start : own.max() + _APART_BELOW, column] > level
+            stretch = np.s_[max(own.min() - _APART_ABOVE, 0) : start + int(light.argmax()), column]
+            hair = brightness[stretch] <= level
+            if light.any() and _APART_HAIR <= hair.sum() < len(own) + _APART_ABOVE:
+                found += 1
+                brow[stretch] = hair
+                brow[own, column] = True
+        if found > _APART_SHARE * len(across):
+            apart |= brow
+    return apart
+
+
 def frames(
     distance: Float32,
     brightness: Float32,
@@ -58,18 +89,20 @@ def frames(
     shapes: Shapes,
     zones: dict[str, Float32],
     hit: NDArray[np.bool_],
+    apart: NDArray[np.bool_],
 ) -> NDArray[np.bool_]:
     """Find the frames of glasses: dark lines around the eyes where no face has any.
 
     A line is what a morphological closing of the brightness fills and long: no shadow and no wrinkle is taken for
     one. Where lids, lashes and brows are not, the surroundings of the eyes are plain skin; if lines cover a part of
-    it, the person wears glasses, and all dark lines around the eyes, brows excepted, are frame.
+    it, the person wears glasses, and all dark lines around the eyes, brows excepted, are frame. Brows that stand
+    `apart` (h, w) are none of it.
     """
     if not shapes.eyes.any():
         return np.zeros_like(hit)
     closed = np.asarray(ndimage.grey_closing(brightness, (_FRAME_PX, _FRAME_PX)))
     line = (closed - brightness > max(_FRAME, 1.3 * luminance_sd)) & (brightness < -0.3) & (distance > 2.0)
-    line &= (shapes.from_eyes < 0.45 * _EYE) & hit & ~shapes.openings & ~shapes.brow_cores
+    line &= (shapes.from_eyes < 0.45 * _EYE) & hit & ~shapes.openings & ~shapes.brow_cores & ~dilated(apart, 2)
     numbers, area = pieces(line, diagonal=True)
     line = (extents(numbers, len(area) - 1) >= _FRAME_LENGTH)[numbers]
     plain = (shapes.from_eyes < 0.24 * _EYE) & hit & (shapes.lids == 0) & (shapes.brows == 0) & (zones["skull"] < 0.5)
@@ -78,8 +111,8 @@ def frames(
     share = line[plain].mean()
     # creases around squeezed eyes cover as much as a thin frame, but they do not cross the bridge of the nose
     if share >= _FRAME_SHARE and (share >= _FRAME_SURE or (line & shapes.bridge).sum() >= _FRAME_BRIDGE):
-        return dilated(line, 4)
-    return _wires(distance, brightness, shapes, hit, plain)
+        return dilated(line, 4) & ~apart
+    return _wires(distance, brightness, shapes, hit, plain) & ~apart
 
 
 def _wires(

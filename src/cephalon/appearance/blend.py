@@ -68,7 +68,7 @@ class Blend:
     plain : (m,) in [0, 1]: skin without lips, brows, lids and beard.
     tone : (3,) log albedo of this person's skin, the median over the face.
     brows : (3,) of the brows. lips : (m, 3) of the lip of each place, upper or lower.
-    beard : (m,) in [0, 1], how densely a beard grows, seen or continued.
+    beard : (m,) in [0, 1], how densely a beard grows, seen or continued. tint : (3,) what it adds to the log tone.
     """
 
     log_albedo: Float32
@@ -79,6 +79,7 @@ class Blend:
     brows: Float
     lips: Float
     beard: Float32
+    tint: Float
 
 
 def blend(layers: Sequence[Layer], surface: SkinSurface, options: TextureOptions) -> Blend:
@@ -150,6 +151,7 @@ def blend(layers: Sequence[Layer], surface: SkinSurface, options: TextureOptions
         brows=brows,
         lips=lips_colour,
         beard=np.minimum(grown.density, 1),
+        tint=grown.tint,
         gains=tuple(gains),
         mirror_gain=mirror_gain,
         plain=plain,
@@ -188,8 +190,9 @@ def _unshone(log_albedo: Float) -> Float:
 
 def _brows(mean: Float, total: Float, tone: Float, tint: Float, surface: SkinSurface) -> Float:
     """Median log albedo of the brows that the photos show; else like the beard, or somewhat darker than the skin."""
-    used = surface.regions["brows"] * total > 0.4
-    shown = surface.area_mm2[used].sum() > _BROWS_SHOWN * surface.area_mm2[surface.regions["brows"] > 0.4].sum()
+    brows = surface.brows > 0.4
+    used = brows & (total > 0.4)
+    shown = surface.area_mm2[used].sum() > _BROWS_SHOWN * surface.area_mm2[brows].sum()
     usual = tone + (0.7 * tint if tint.any() else np.log(np.array([0.50, 0.47, 0.46])))
     seen = np.median(mean[used], axis=0) if shown else usual
     return np.minimum(seen, tone - _BROWS)

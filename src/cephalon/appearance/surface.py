@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.spatial import KDTree
 
-from cephalon.appearance.contours import CONTOURS, contoured_set, inside
+from cephalon.appearance.contours import CONTOURS, brow_hair, contoured_set, inside
 from cephalon.export import fine_mesh
 from cephalon.geometry import face_areas, vertex_normals
 from cephalon.head import HeadModel
@@ -38,6 +38,7 @@ class SkinSurface:
         whenever the camera sees it; 0 where hair, glasses or clothes are common.
     low : (m,) float32, 1 below the base of the nose, 0 from half its length upwards: where beards grow.
     grows : (m,) float32, where beards grow: that, before the ears, fading out under the jaw towards the neck.
+    brows : (m,) float32 in [0, 1], where brows may have hair: less than the model's region, which is all that they move.
     lips : (m,) float32 in [0, 1], the red of the lips: the model's own regions, and what landmark sets outline.
     upper : (m,) bool, above the corners of the mouth.
     even : (m,) float32, skin of one colour, on which the light is measured.
@@ -57,6 +58,7 @@ class SkinSurface:
     trust: Float32
     low: Float32
     grows: Float32
+    brows: Float32
     lips: Float32
     upper: NDArray[np.bool_]
     even: Float32
@@ -102,7 +104,7 @@ def skin_surface(model: HeadModel) -> SkinSurface:
     even = np.maximum.reduce([regions[name] for name in ("forehead", "cheeks", "nose", "chin", "mouth")])
     even = even * (1 - regions["brows"]) * (1 - regions["eyes"]) * (1 - lips)
     bare = (1 - np.clip(1.3 * lips, 0, 1)) * (1 - 0.6 * regions["eyes"])
-    plain = bare * (1 - np.clip(1.5 * regions["brows"], 0, 1) * _near_brows(model, vertices))
+    brows = np.clip(1.5 * regions["brows"], 0, 1) * _near_brows(model, vertices)
     return SkinSurface(
         fine_index=fine_index.astype(np.int64),
         operator=operator,
@@ -116,11 +118,12 @@ def skin_surface(model: HeadModel) -> SkinSurface:
         trust=(trust * inner).astype(np.float32),
         low=low.astype(np.float32),
         grows=(_grows(vertices, regions, low, lips) * inner).astype(np.float32),
+        brows=brows.astype(np.float32),
         lips=lips.astype(np.float32),
         upper=vertices[:, 1] > model.point_set("now7").positions(model.mean, model.faces)[5:, 1].mean(),
         even=(even * inner).astype(np.float32),
         bare=(bare * inner).astype(np.float32),
-        plain=(plain * inner).astype(np.float32),
+        plain=(bare * (1 - brows) * inner).astype(np.float32),
     )
 
 
@@ -149,7 +152,7 @@ def _lips(model: HeadModel, vertices: Float, regions: dict[str, Float32]) -> Flo
     return lips
 
 
-_BROW_MM = 4.0  # around the usual brow, as landmark sets place it, hair may be
+_BROW_MM = 4.0  # around the usual brow hair may be
 
 
 def _near_brows(model: HeadModel, vertices: Float) -> Float:
@@ -158,14 +161,18 @@ def _near_brows(model: HeadModel, vertices: Float) -> Float:
     if name is None:
         return np.ones(len(vertices))
     places = model.point_set(name).positions(model.mean, model.faces)
+    eyes = [places[list(loop)] for loop in CONTOURS[name].eyes]
+    corners = model.point_set("now7").positions(model.mean, model.faces)[[0, 3]]
+    across = float(np.linalg.norm(corners[0] - corners[1]))
     filled = []
-    for loop in CONTOURS[name].brows:
-        half = len(loop) // 2
+    for loop, eye in zip(CONTOURS[name].brows, eyes, strict=True):
+        brow = brow_hair(places[list(loop)], eye, across)
+        half = len(brow) // 2
         along = np.linspace(0, half - 1, 4 * half)
         knots = np.arange(half)
         edges = [
             np.stack([np.interp(along, knots, side[:, axis]) for axis in range(3)], axis=1)
-            for side in (places[list(loop[:half])], places[list(loop[: half - 1 : -1])])
+            for side in (brow[:half], brow[: half - 1 : -1])
         ]
         filled += [edges[0] + share * (edges[1] - edges[0]) for share in np.linspace(0, 1, 5)]
     away = np.asarray(KDTree(np.concatenate(filled)).query(vertices)[0])
