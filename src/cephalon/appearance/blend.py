@@ -168,24 +168,21 @@ def _solve(matrix: Any, right: Float) -> Float:
 
 
 def _lips(mean: Float, total: Float, tone: Float, surface: SkinSurface) -> Float:
-    """Log albedo (m, 3) of the upper and of the lower lip, as photos show them.
+    """Log albedo (m, 3) of the upper and of the lower lip: one colour, two brightnesses, as photos show them.
 
     A lip that they do not show is like the other; if they show none, it is somewhat darker and redder than the skin.
     """
     lips = surface.lips * (1 - surface.regions["mouth_cavity"]) * total > 0.25
-    usual = tone + np.log(np.array([0.84, 0.62, 0.64]))
-    colour = np.tile(_unshone(mean[lips]) if lips.sum() > _LIP_SAMPLES else usual, (len(mean), 1))
+    if lips.sum() <= _LIP_SAMPLES:
+        return np.tile(tone + np.log(np.array([0.84, 0.62, 0.64])), (len(mean), 1))
+    # shine, teeth and skin make lips pale
+    redness = mean[:, 0] - mean[:, 1]
+    colour = np.median(mean[lips & (redness >= np.median(redness[lips]))], axis=0)
+    colour = np.tile(colour - colour.mean(), (len(mean), 1))
     for half in (surface.upper, ~surface.upper):
-        if (lips & half).sum() > _LIP_SAMPLES:
-            colour[half] = _unshone(mean[lips & half])
+        shown = lips & half if (lips & half).sum() > _LIP_SAMPLES else lips
+        colour[half] += np.median(mean[shown].mean(1))
     return colour
-
-
-def _unshone(log_albedo: Float) -> Float:
-    """Median brightness of samples (k, 3), with the colour of the redder half: shine, teeth and skin make lips pale."""
-    redness = log_albedo[:, 0] - log_albedo[:, 1]
-    colour = np.median(log_albedo[redness >= np.median(redness)], axis=0)
-    return colour + np.median(log_albedo.mean(1)) - colour.mean()
 
 
 def _brows(mean: Float, total: Float, tone: Float, tint: Float, surface: SkinSurface) -> Float:

@@ -24,8 +24,8 @@ Float32 = NDArray[np.float32]
 # Log albedo is clipped to this range: beyond it lie noise and burnt-out pixels.
 DARKEST, BRIGHTEST = 0.012, 1.0
 _SMOOTH_PX = 1.6
-# Log by which a place on a lip may be brighter, paler, of other hue than the lip, and by which it is darker if it is none.
-_LIP_BRIGHTER, _LIP_PALER, _LIP_HUE, _LIP_DARKER = 0.3, 0.15, 0.15, 1.0
+# Log by which a place on a lip may be brighter, paler, purer, of other hue than the lip, and is darker if it is no lip.
+_LIP_BRIGHTER, _LIP_PALER, _LIP_PURER, _LIP_HUE, _LIP_DARKER = 0.3, 0.15, 0.25, 0.15, 1.0
 _REDDER = 0.05  # log by which a hair may be redder than all else of the person
 _FREE = 1e3  # a bound that holds nothing
 _EAR = 0.4  # share of an ear's skin that has to be seen; what the ear hides of itself never is
@@ -137,8 +137,8 @@ def _hold_details(albedo: Float32, field: Float32, plain: Float32, unfolded: Flo
 def _hold_lips(albedo: Float32, share: Float32, lips: Float32) -> Float32:
     """Return the albedo (r, 3) of lips, held softly near the log colour `lips` (r, 3) in the `share` (r, 1) that is lip.
 
-    They are wet: what is much brighter or paler mirrors a lamp, or is a tooth. What is redder still is lip all the same,
-    and what is much darker is hair, or the gap between the lips.
+    They are wet: what is much brighter or paler mirrors a lamp, or is a tooth. What is much darker is hair, or the gap
+    between the lips, and stays.
     """
     detail = np.log(np.maximum(albedo, 1e-3)) - lips
     brightness = _mean(detail)[:, None]
@@ -146,7 +146,7 @@ def _hold_lips(albedo: Float32, share: Float32, lips: Float32) -> Float32:
     pure = lips - _mean(lips)[:, None]
     pure = pure / np.maximum(np.linalg.norm(pure, axis=1, keepdims=True), 1e-3)
     along = (colour * pure).sum(1, keepdims=True)
-    held = softly(along, _LIP_PALER, _FREE) * pure + softly(colour - along * pure, _LIP_HUE, _LIP_HUE)
+    held = softly(along, _LIP_PALER, _LIP_PURER) * pure + softly(colour - along * pure, _LIP_HUE, _LIP_HUE)
     held += softly(brightness, _FREE, _LIP_BRIGHTER)
     share = share * np.clip(2 + 2 * brightness / _LIP_DARKER, 0, 1)
     return albedo * np.exp(share * (held - detail))
