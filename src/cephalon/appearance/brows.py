@@ -41,7 +41,7 @@ def drawn_brows(model: HeadModel, size: int) -> Float32:
     return cover
 
 
-def _draw(cover: Float32, loop: Float) -> None:
+def _draw(cover: Float32, loop: NDArray[np.floating]) -> None:
     """Draw one brow, in place, into its loop (k, 2), fractions of the chart: the upper edge inwards, the lower outwards."""
     half = len(loop) // 2
     edges = loop[:half], loop[: half - 1 : -1]
@@ -71,14 +71,14 @@ def _draw(cover: Float32, loop: Float) -> None:
     np.maximum(here, found, out=here)
 
 
-def _between(edges: tuple[Float, Float], inwards: Float, up: Float) -> Float:
+def _between(edges: tuple[NDArray[np.floating], NDArray[np.floating]], inwards: Float, up: Float) -> Float:
     """Return places (n, 2) in a brow, by how far `inwards` (n,) and how far `up` (n,) they are, 0 to 1 each."""
     knots = np.linspace(0, 1, len(edges[0]))
     upper, lower = (np.stack([np.interp(inwards, knots, edge[:, i]) for i in (0, 1)], axis=1) for edge in edges)
     return lower + up[:, None] * (upper - lower)
 
 
-def _hairs(edges: tuple[Float, Float], length: float, rng: np.random.Generator) -> Float:
+def _hairs(edges: tuple[NDArray[np.floating], NDArray[np.floating]], length: float, rng: np.random.Generator) -> Float:
     """Return hairs (n, 4, 2), lines of four points: upright at the inner end, then along the brow, towards its middle."""
     inwards, up = rng.beta(1.2, 1.0, _HAIRS), rng.uniform(0, 1, _HAIRS)
     root = _between(edges, inwards, up)
@@ -97,7 +97,11 @@ def _hairs(edges: tuple[Float, Float], length: float, rng: np.random.Generator) 
 
 
 def _mass(
-    edges: tuple[Float, Float], shape: tuple[int, int], low: NDArray[np.int_], size: int, length: float
+    edges: tuple[NDArray[np.floating], NDArray[np.floating]],
+    shape: tuple[int, int],
+    low: NDArray[np.int_],
+    size: int,
+    length: float,
 ) -> Float32:
     """Return the soft area (h, w) of a brow, thinner at both ends."""
     inwards, up = np.meshgrid(np.linspace(0, 1, 40), np.linspace(0, 1, 2))

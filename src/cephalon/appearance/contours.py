@@ -70,7 +70,7 @@ def contoured_set(model: HeadModel) -> str | None:
     return next((name for name in CONTOURS if name in model.point_sets and len(CONTOURS[name].brows[0]) > 5), None)
 
 
-def inside(x: Float, y: Float, loop: Float, *, margin: float = 0.0) -> NDArray[np.bool_]:
+def inside(x: Float, y: Float, loop: NDArray[np.floating], *, margin: float = 0.0) -> NDArray[np.bool_]:
     """Tell which places `x`, `y` (any shape) lie in a polygon (k, 2) by the even-odd rule.
 
     `margin`, in their unit, is the distance that they keep from its upper and its lower edge.

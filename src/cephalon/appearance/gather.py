@@ -149,7 +149,7 @@ def _hold_lips(albedo: Float32, share: Float32, lips: Float32) -> Float32:
     held = softly(along, _LIP_PALER, _LIP_PURER) * pure + softly(colour - along * pure, _LIP_HUE, _LIP_HUE)
     held += softly(brightness, _FREE, _LIP_BRIGHTER)
     share = share * np.clip(2 + 2 * brightness / _LIP_DARKER, 0, 1)
-    return albedo * np.exp(share * (held - detail))
+    return (albedo * np.exp(share * (held - detail))).astype(np.float32)
 
 
 def _reddest(blended: Blend) -> tuple[float, float]:
