@@ -86,8 +86,8 @@ def inside(x: Float, y: Float, loop: NDArray[np.floating], *, margin: float = 0.
     return result
 
 
-# MediaPipe draws brows above their hair: by this share of the outer eye distance from middle to middle (median of 85 brows
-# of 45 portraits, quartiles 0.04 and 0.07).
+# MediaPipe draws brows above their hair: by this share of the outer eye distance from middle to middle (median of 85 brows,
+# quartiles 0.04 and 0.07).
 _BROWS_LOWER = 0.05
 
 
