@@ -200,10 +200,10 @@ def test_hair_is_neither_blue_nor_green():
     before = albedo.copy()
     hair = np.zeros(500, dtype=np.float32)
     hair[:250] = 1
-    _hold_hair(albedo, hair)
+    _hold_hair(albedo, hair, (9.0, -9.0))
     assert (albedo[250:] == before[250:]).all()
     red, green, blue = albedo[:250].T
     assert (blue <= red * 1.0001).all()
     assert (green <= red * 1.0001).all()
-    warm = (before[:250, 0] >= before[:250, 1]) & (before[:250, 0] >= before[:250, 2])
+    warm = (before[:250, 0] >= before[:250, 1]) & (before[:250, 1] >= before[:250, 2])
     assert albedo[:250][warm] == pytest.approx(before[:250][warm])

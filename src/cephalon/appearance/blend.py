@@ -38,6 +38,7 @@ _BORDER = 0.15  # log brightness by which a border may be darker than the skin a
 _LIGHTEST_SKIN = np.array([0.70, 0.49, 0.41])  # linear albedo of very fair skin
 _WHITE = 0.30  # log overexposure from which a photo says nothing of the colour of skin
 _LIPS_MM = 2.5  # within this distance lips that no photo shows take the colour of lips
+_LIP_SAMPLES = 25  # vertices of a lip that have to be shown for its colour
 _BROWS = 0.3  # log brightness by which brows are darker than the skin, at least
 _BROWS_SHOWN = 0.25  # share of both that photos have to show, for their colour to be that of brows
 _HOLD_SEVERAL_MM = 12.0  # of several photos, colours may move over this distance to meet
@@ -66,8 +67,8 @@ class Blend:
     mirror_gain : (m, 3): log factor of the blended photos' texels of the other side.
     plain : (m,) in [0, 1]: skin without lips, brows, lids and beard.
     tone : (3,) log albedo of this person's skin, the median over the face.
-    brows : (3,) of the brows.
-    beard : (m,) in [0, 1], how densely a beard grows, seen or continued.
+    brows : (3,) of the brows. lips : (m, 3) of the lip of each place, upper or lower.
+    beard : (m,) in [0, 1], how densely a beard grows, seen or continued. tint : (3,) what it adds to the log tone.
     """
 
     log_albedo: Float32
@@ -76,7 +77,9 @@ class Blend:
     plain: Float32
     tone: Float
     brows: Float
+    lips: Float
     beard: Float32
+    tint: Float
 
 
 def blend(layers: Sequence[Layer], surface: SkinSurface, options: TextureOptions) -> Blend:
@@ -126,12 +129,12 @@ def blend(layers: Sequence[Layer], surface: SkinSurface, options: TextureOptions
     strength = (held + pull) * surface.area_mm2
     target = np.where(seen[:, None], mean, tone + unseen)
     target[mirrored] = mean[surface.mirror[mirrored]]
-    lips_all = np.maximum(surface.regions["lips_upper"], surface.regions["lips_lower"])
-    lips = lips_all * (label < 0)
-    target += lips[:, None] * (_lips(mean, total, tone, surface) - target)
+    lips = surface.lips * (label < 0)
+    lips_colour = _lips(mean, total, tone, surface)
+    target += lips[:, None] * (lips_colour - target)
     strength += lips / _LIPS_MM**2 * surface.area_mm2
     # a border much darker than the skin, but for its beard, is a hairline or a shadow: it keeps to itself
-    darker = np.clip(tone.mean() + unseen.mean(1) - mean.mean(1), 0, None) * seen * (1 - lips_all)
+    darker = np.clip(tone.mean() + unseen.mean(1) - mean.mean(1), 0, None) * seen * (1 - surface.lips)
     weight = surface.edge_weight / np.where(seen[i] & seen[j], 1, 1 + (np.maximum(darker[i], darker[j]) / _BORDER) ** 2)
     flow = weight[:, None] * gradient
     right = strength[:, None] * target
@@ -146,7 +149,9 @@ def blend(layers: Sequence[Layer], surface: SkinSurface, options: TextureOptions
     return Blend(
         log_albedo=field.astype(np.float32),
         brows=brows,
+        lips=lips_colour,
         beard=np.minimum(grown.density, 1),
+        tint=grown.tint,
         gains=tuple(gains),
         mirror_gain=mirror_gain,
         plain=plain,
@@ -163,18 +168,28 @@ def _solve(matrix: Any, right: Float) -> Float:
 
 
 def _lips(mean: Float, total: Float, tone: Float, surface: SkinSurface) -> Float:
-    """Median log albedo of the lips that the photos show; else somewhat darker and redder than the skin."""
-    lips = np.maximum(surface.regions["lips_upper"], surface.regions["lips_lower"])
-    lips = lips * (1 - surface.regions["mouth_cavity"])
-    used = lips * total > 0.25
-    usual = tone + np.log(np.array([0.84, 0.62, 0.64]))
-    return np.median(mean[used], axis=0) if used.sum() > 25 else usual
+    """Log albedo (m, 3) of the upper and of the lower lip: one colour, two brightnesses, as photos show them.
+
+    A lip that they do not show is like the other; if they show none, it is somewhat darker and redder than the skin.
+    """
+    lips = surface.lips * (1 - surface.regions["mouth_cavity"]) * total > 0.25
+    if lips.sum() <= _LIP_SAMPLES:
+        return np.tile(tone + np.log(np.array([0.84, 0.62, 0.64])), (len(mean), 1))
+    # shine, teeth and skin make lips pale
+    redness = mean[:, 0] - mean[:, 1]
+    colour = np.median(mean[lips & (redness >= np.median(redness[lips]))], axis=0)
+    colour = np.tile(colour - colour.mean(), (len(mean), 1))
+    for half in (surface.upper, ~surface.upper):
+        shown = lips & half if (lips & half).sum() > _LIP_SAMPLES else lips
+        colour[half] += np.median(mean[shown].mean(1))
+    return colour
 
 
 def _brows(mean: Float, total: Float, tone: Float, tint: Float, surface: SkinSurface) -> Float:
     """Median log albedo of the brows that the photos show; else like the beard, or somewhat darker than the skin."""
-    used = surface.regions["brows"] * total > 0.4
-    shown = surface.area_mm2[used].sum() > _BROWS_SHOWN * surface.area_mm2[surface.regions["brows"] > 0.4].sum()
+    brows = surface.brows > 0.4
+    used = brows & (total > 0.4)
+    shown = surface.area_mm2[used].sum() > _BROWS_SHOWN * surface.area_mm2[brows].sum()
     usual = tone + (0.7 * tint if tint.any() else np.log(np.array([0.50, 0.47, 0.46])))
     seen = np.median(mean[used], axis=0) if shown else usual
     return np.minimum(seen, tone - _BROWS)

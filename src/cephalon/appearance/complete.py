@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from cephalon.appearance.blend import Blend
+from cephalon.appearance.brows import BROWS_COVER
 from cephalon.appearance.filters import box_mean
 from cephalon.appearance.gather import TexelColours
 from cephalon.appearance.options import TextureOptions
@@ -24,7 +25,7 @@ Float32 = NDArray[np.float32]
 _BEGIN, _FULL = 0.06, 0.50
 _STREAKS = 2.6  # stretch of a texel at which grain is left out
 _GRAIN, _HAIRS = (0.004, 0.012, 0.05), (0.02, 0.08, 0.25)  # least, usual and most structure of skin and of beards
-_BROW_HAIRS = 0.35  # relative sd of the cover of brows that no photo shows
+_BLACK = 0.015  # linear albedo of black hair
 # Linear factors on the skin's own tone where skin turns inwards.
 _INSIDE_MOUTH = np.array([0.34, 0.17, 0.16])
 _INSIDE_NOSE = np.array([0.42, 0.30, 0.28])
@@ -76,8 +77,7 @@ def compose(
     noise = _noise(texels.size).reshape(-1)[texels.index[open_rows]]
     beneath *= np.exp(texels.spread(even, open_rows) * noise)[:, None]
     brows = np.flatnonzero(texels.brows[open_rows] > 0)
-    hairs = texels.brows[open_rows[brows]] * np.clip(1 + _BROW_HAIRS * noise[brows], 0, 1.2)
-    beneath[brows] += hairs[:, None] * (np.exp(blend.brows).astype(np.float32) - beneath[brows])
+    beneath[brows] += texels.brows[open_rows[brows], None] * (_hair_of_brows(blend) - beneath[brows])
     other = texels.mirror[open_rows]
     mirror_cover = cover[other]
     mirrored = np.flatnonzero(mirror_cover > 0)
@@ -96,6 +96,12 @@ def compose(
     picture[outside] = tone
     picture[texels.gutter] = picture[texels.index[texels.gutter_source]]
     return picture.reshape(texels.size, texels.size, 3), texels.image(code)
+
+
+def _hair_of_brows(blend: Blend) -> Float32:
+    """Return the linear albedo (3,) of hairs that, as dense as brows are drawn, make skin look like these brows."""
+    skin, brows = np.exp(blend.tone), np.exp(blend.brows)
+    return np.maximum(skin + (brows - skin) / BROWS_COVER, _BLACK).astype(np.float32)
 
 
 def _turn_inwards(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cephalon.appearance.contours import CONTOURS
+from cephalon.appearance.contours import CONTOURS, inside
 from cephalon.appearance.view import View
 from cephalon.colour import linear_from_srgb, srgb_from_linear
 from cephalon.export import DEFAULT_IRIS_SRGB
@@ -102,22 +102,9 @@ def _iris_pixels(
     linear = linear_from_srgb(photo.rgb_srgb[top:low, left:right])
     gain = 1.0
     if opening is not None:
-        inside = _inside(x, y, opening, margin=0.12 * radius)
-        used &= inside
-        white = linear[inside & (distance > 1.1)].mean(1)
+        open_here = inside(x, y, opening, margin=0.12 * radius)
+        used &= open_here
+        white = linear[open_here & (distance > 1.1)].mean(1)
         if len(white) >= LEAST_SAMPLES:
             gain = float(np.clip(_SCLERA / max(float(np.percentile(white, 70)), 1e-3), 1.0, _MOST_GAIN))
     return linear[used].astype(float) * gain
-
-
-def _inside(x: Float, y: Float, loop: Float, *, margin: float) -> NDArray[np.bool_]:
-    """Tell which places lie inside a polygon (even-odd rule), `margin` away from its upper and its lower edge."""
-    result = np.ones(x.shape, dtype=bool)
-    for shift in (-margin, margin):
-        crossings = np.zeros(x.shape, dtype=bool)
-        for (x0, y0), (x1, y1) in zip(loop, np.roll(loop, -1, axis=0), strict=True):
-            between = (y0 > y + shift) != (y1 > y + shift)
-            at = x0 + (y + shift - y0) * (x1 - x0) / np.where(y1 == y0, 1e-9, y1 - y0)
-            crossings ^= between & (x < at)
-        result &= crossings
-    return result

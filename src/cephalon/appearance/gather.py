@@ -24,6 +24,10 @@ Float32 = NDArray[np.float32]
 # Log albedo is clipped to this range: beyond it lie noise and burnt-out pixels.
 DARKEST, BRIGHTEST = 0.012, 1.0
 _SMOOTH_PX = 1.6
+# Log by which a place on a lip may be brighter, paler, purer, of other hue than the lip, and is darker if it is no lip.
+_LIP_BRIGHTER, _LIP_PALER, _LIP_PURER, _LIP_HUE, _LIP_DARKER = 0.3, 0.15, 0.25, 0.15, 1.0
+_REDDER = 0.05  # log by which a hair may be redder than all else of the person
+_FREE = 1e3  # a bound that holds nothing
 _EAR = 0.4  # share of an ear's skin that has to be seen; what the ear hides of itself never is
 
 
@@ -95,7 +99,7 @@ def gather_texels(
     """
     possible = texels.near(weight > 0)
     factor = gain - np.log(mask.light.shading(view.normal, options.shading_range))
-    hair = np.maximum(surface.regions["brows"], blended.beard)
+    hair = np.maximum(surface.brows, blended.beard)
     shares = np.stack([blended.plain, hair, 1 - np.float32(options.folds) * view.folded], axis=1)
     vertex_fields = np.concatenate([view.pixel, weight[:, None], factor, blended.log_albedo, shares], axis=1)
     fields = texels.spread(vertex_fields.astype(np.float32), possible)
@@ -107,7 +111,10 @@ def gather_texels(
     albedo = bilinear(picture, view.fine.place(fields[:, :2]))
     albedo *= np.exp(fields[:, 3:6])
     _hold_details(albedo, fields[:, 6:9], fields[:, 9], fields[:, 11], options)
-    _hold_hair(albedo, fields[:, 10])
+    lips = np.flatnonzero(texels.spread(surface.lips, rows) > 0.05)
+    of_lips = texels.spread(np.column_stack([surface.lips, blended.lips]), rows[lips])
+    albedo[lips] = _hold_lips(albedo[lips], of_lips[:, :1], of_lips[:, 1:])
+    _hold_hair(albedo, fields[:, 10], _reddest(blended))
     _hold_highlights(albedo, np.exp(blended.tone).astype(np.float32), options)
     return TexelColours(rows=rows, albedo=albedo, weight=known.astype(np.float32))
 
@@ -127,16 +134,49 @@ def _hold_details(albedo: Float32, field: Float32, plain: Float32, unfolded: Flo
     albedo[rows] *= np.exp(-plain[rows, None] * excess)
 
 
-def _hold_hair(albedo: Float32, hair: Float32) -> None:
-    """Take the blue and the green out of hair, in place: what is dark reflects the sky, and is noisy in colour."""
+def _hold_lips(albedo: Float32, share: Float32, lips: Float32) -> Float32:
+    """Return the albedo (r, 3) of lips, held softly near the log colour `lips` (r, 3) in the `share` (r, 1) that is lip.
+
+    They are wet: what is much brighter or paler mirrors a lamp, or is a tooth. What is much darker is hair, or the gap
+    between the lips, and stays.
+    """
+    detail = np.log(np.maximum(albedo, 1e-3)) - lips
+    brightness = _mean(detail)[:, None]
+    colour = detail - brightness
+    pure = lips - _mean(lips)[:, None]
+    pure = pure / np.maximum(np.linalg.norm(pure, axis=1, keepdims=True), 1e-3)
+    along = (colour * pure).sum(1, keepdims=True)
+    held = softly(along, _LIP_PALER, _LIP_PURER) * pure + softly(colour - along * pure, _LIP_HUE, _LIP_HUE)
+    held += softly(brightness, _FREE, _LIP_BRIGHTER)
+    share = share * np.clip(2 + 2 * brightness / _LIP_DARKER, 0, 1)
+    return (albedo * np.exp(share * (held - detail))).astype(np.float32)
+
+
+def _reddest(blended: Blend) -> tuple[float, float]:
+    """Most log red over green and least log blue over green of this person's skin, brows and beard."""
+    colours = np.stack([blended.tone, blended.brows, blended.tone + blended.tint])
+    red, blue = colours[:, 0] - colours[:, 1], colours[:, 2] - colours[:, 1]
+    return float(red.max()) + _REDDER, float(blue.min()) - _REDDER
+
+
+def _hold_hair(albedo: Float32, hair: Float32, reddest: tuple[float, float]) -> None:
+    """Hold the colour of hair, in place: red is over green over blue, as melanin leaves them, and no redder than `reddest`.
+
+    What is dark reflects the sky, is noisy in colour, and deep in the shade of a brow skin lights itself red.
+    """
     rows = np.flatnonzero(hair > 0.05)
     red, green, blue = (albedo[rows, k] for k in range(3))
     share = np.minimum(2 * hair[rows], 1)
     grey = np.sqrt(np.maximum(red * blue, 1e-8))
     bluer = share * (blue > red)
     red, blue = red + bluer * (grey - red), blue + bluer * (grey - blue)
-    green = green + share * (np.minimum(green, np.maximum(red, blue)) - green)
-    albedo[rows] = np.stack([red, green, blue], axis=1)
+    green = green + share * (np.clip(green, np.minimum(red, blue), np.maximum(red, blue)) - green)
+    # brightness stays, so that less red is more of the others
+    before = red + green + blue
+    red = red + share * (np.minimum(red, green * np.float32(np.exp(reddest[0]))) - red)
+    blue = blue + share * (np.maximum(blue, green * np.float32(np.exp(reddest[1]))) - blue)
+    scale = before / np.maximum(red + green + blue, 1e-6)
+    albedo[rows] = np.stack([red, green, blue], axis=1) * scale[:, None]
 
 
 def _mean(rgb: Float32) -> Float32:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import cg
 
-from cephalon.appearance.before import INTRUDER, dark_glasses, frames, intruders
+from cephalon.appearance.before import INTRUDER, brows_apart, dark_glasses, frames, intruders
 from cephalon.appearance.filters import blurred, box_mean, dilated, distance_to, eroded, pieces
 from cephalon.appearance.light import Light, estimate_light
 from cephalon.appearance.options import TextureOptions
@@ -76,9 +76,11 @@ def skin_mask(
     linear = linear_from_srgb(view.grid_srgb)
     regions = surface.regions
     zone_names = ("eyes", "mouth", "chin", "cheeks", "skull", "ears", "neck", "jaw", "forehead", "nose")
-    lips = np.maximum(regions["lips_upper"], regions["lips_lower"])
     inner = np.clip(regions["mouth_cavity"] + regions["eye_sockets"] + regions["nostrils"], 0, 1)
-    fields = [view.normal, np.stack([surface.trust, surface.even, inner, surface.low, lips, surface.grows], axis=1)]
+    fields = [
+        view.normal,
+        np.stack([surface.trust, surface.even, inner, surface.low, surface.lips, surface.grows], axis=1),
+    ]
     fields += [regions[name][:, None] for name in zone_names]
     shown = interpolate(view.raster, surface.faces, np.concatenate(fields, axis=1).astype(np.float32))
     normal = shown[..., :3]
@@ -102,7 +104,10 @@ def skin_mask(
     covered = dark_glasses(distance, brightness, shapes, hit)
     if covered:
         blocked |= (shapes.brows > 0) | (shapes.from_eyes < 0.2 * _EYE)
-    rims = np.zeros_like(hit) if covered else frames(distance, brightness, model.luminance_sd, shapes, zones, hit)
+    apart = brows_apart(brightness, shapes)
+    rims = np.zeros_like(hit)
+    if not covered:
+        rims = frames(distance, brightness, model.luminance_sd, shapes, zones, hit, apart)
     limit = 2.8 - 0.9 * np.clip(zones["skull"] + zones["ears"], 0, 1) - 1.3 * zones["neck"] - 0.3 * zones["jaw"]
     if not covered:
         limit = limit + 1.5 * np.maximum(shapes.lids, shapes.brows)
@@ -113,8 +118,9 @@ def skin_mask(
     lower_face = np.where((zones["mouth"] + zones["chin"] > 0.6) & (lips < 0.05), grown, 0)
     around_chin = grown * np.clip(zones["mouth"] + zones["chin"] + zones["jaw"] + zones["neck"], 0, 1)
     beard = model.beard(linear, normal, light, grown.astype(np.float32), around_mouth, lower_face)
-    beard = np.maximum(beard, model.tuft(linear, normal, light, around_chin, ~blocked))
-    own_colour = _of_lips(linear, lips, shapes) | (zones["nose"] > 0.3) | (beard > 0.3)
+    tuft = model.tuft(linear, normal, light, around_chin, ~blocked, distance_to(~shapes.face))
+    beard = np.maximum(beard, tuft)
+    own_colour = _of_lips(linear, lips, shapes) | (zones["nose"] > 0.3) | (beard > 0.3) | dilated(apart, 1)
     things = intruders(distance, shapes, hit, own_colour)
     if things.any():
         # an unrecognised beard is dark on both sides; what is skin on the other side is no beard
@@ -144,15 +150,17 @@ def skin_mask(
     usable *= 1 - scalp * (1 - np.clip((to_hair - 4) / _HAIRLINE, 0, 1))
     usable *= np.clip(1 - 1.5 * blurred(rims.astype(np.float32), 1.2), 0, 1)
     if rims.any():
-        usable *= 1 - shapes.brows * _brows_behind(usable < 0.5, shapes)
+        usable *= 1 - shapes.brows * _brows_behind((usable < 0.5) | ~apart, shapes)
     usable *= np.clip(shapes.beyond / _BEYOND, 0, 1)
     usable = np.where(blocked, 0, usable).astype(np.float32)
     # a beard is dark by itself, not by the light
     better = (usable * even * np.clip(trust + 0.5, 0, 1) * (1 - np.clip(2 * beard, 0, 1))).astype(np.float32)
+    if better.sum() > 200:
+        light = _light(normal, linear, better)
     return SkinMask(
         usable=usable,
         beard=blurred(beard, 1.5),
-        light=_light(normal, linear, better) if better.sum() > 200 else light,
+        light=light,
         eyes_covered=covered,
     )
 

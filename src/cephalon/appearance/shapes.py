@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cephalon.appearance.contours import CONTOURS
+from cephalon.appearance.contours import CONTOURS, brow_hair
 from cephalon.appearance.filters import distance_to, eroded
 from cephalon.appearance.view import GRID_EYE_PX, View
 from cephalon.values import Observation
@@ -28,7 +28,7 @@ _LID = 0.11 * _EYE  # around an eye's opening, make-up and the crease's shadow a
 class Shapes:
     """Drawn from the measured landmarks, (h, w) each: the eyes between the lids and, a little wider,
     all `openings`, mouth included (bool), and the distance `beyond` them (px); lids and brows
-    (0 to 1), the brows as measured, what lies within the outline of the face, the bridge of the nose,
+    (0 to 1), the hair of the brows, what lies within the outline of the face, the bridge of the nose,
     and the distance from the eyes (px).
     """
 
@@ -71,7 +71,8 @@ class Shapes:
         height = mouth.sum() / max(float(np.ptp(inner[:, 0])), 1.0)
         teeth = _TEETH * float(np.clip((height - 1) / _AJAR, 0.3, 1))
         beyond = np.minimum(distance_to(eyes | corners) - LASHES, distance_to(mouth) - teeth)
-        brows = _filled(shape, [points[list(loop)] for loop in contours.brows])
+        hair = [brow_hair(points[list(brow)], eye, _EYE) for brow, eye in zip(contours.brows, loops, strict=True)]
+        brows = _filled(shape, hair)
         return Shapes(
             eyes=eyes,
             openings=beyond <= 0,

@@ -21,6 +21,9 @@ _DARKER = 0.25  # weight of being still darker than most of the beard
 # log red over green by which they may be redder than the skin; least area inside, px^2; least roughness.
 _TUFT_PX, _TUFT, _TUFT_RED, _TUFT_AREA, _TUFT_ROUGH = 31, 0.55, 0.12, 40, 0.12
 _TUFT_DEEP, _TUFT_UNDER = 0.65, 0.9  # log darkness that they have at least, and more of it where they face down
+# What is further inside the outline of the face than this (px) is on the face; the share of a small beard that is there,
+# if it is no shadow of the jaw; how much rougher than on the face it has to be elsewhere.
+_TUFT_WITHIN, _TUFT_ON_FACE, _TUFT_ROUGHER = 6, 0.3, 0.07
 _DARK = 0.03  # added to linear light before taking logs: below it a photo holds noise
 
 
@@ -101,12 +104,20 @@ class SkinColour:
         return np.maximum(stubble, grown * rough * np.clip(2 - unlike / 6, 0, 1)).astype(np.float32)
 
     def tuft(
-        self, linear: Float32, normal: Float32, light: Light, lower_face: NDArray[np.floating], hit: NDArray[np.bool_]
+        self,
+        linear: Float32,
+        normal: Float32,
+        light: Light,
+        lower_face: NDArray[np.floating],
+        hit: NDArray[np.bool_],
+        within: Float32,
     ) -> Float32:
         """How surely each pixel shows a small beard, on the chin or the lip alone, (h, w) in [0, 1].
 
         It is a spot of the `lower_face` (h, w, 0 to 1), much darker than what is around it on all sides (a morphological
-        closing fills it), not redder than skin, and rough: a shadow is red or smooth.
+        closing fills it), not redder than skin, and rough: a shadow is red or smooth. About the edge of the jaw and beneath
+        it, where the jaw's shadow, collars and hands are, it has to be rougher than on the face itself: `within` (h, w) is
+        the distance of each pixel from the outside of the face's outline, px.
         """
         feature, texture = _features(linear, normal, light)
         # what is not the head is held to be dark: the shadow at its border is no spot
@@ -122,9 +133,11 @@ class SkinColour:
         rough = np.bincount(inside.reshape(-1), texture.reshape(-1), len(area)) / np.maximum(area, 1)
         facing_down = np.bincount(inside.reshape(-1), normal[..., 1].reshape(-1), len(area)) / np.maximum(area, 1)
         shade = np.bincount(inside.reshape(-1), brightness.reshape(-1), len(area)) / np.maximum(area, 1)
+        on_face = np.bincount(inside.reshape(-1), (within > _TUFT_WITHIN).reshape(-1), len(area)) / np.maximum(area, 1)
+        hairy = _TUFT_ROUGH + _TUFT_ROUGHER * np.maximum(1 - on_face / _TUFT_ON_FACE, 0)
         # the underside of a chin is in the shade
         deep = shade < -_TUFT_DEEP - _TUFT_UNDER * np.maximum(facing_down, 0)
-        good = (area >= _TUFT_AREA) & (rough > _TUFT_ROUGH) & deep
+        good = (area >= _TUFT_AREA) & (rough > hairy) & deep
         good[0] = False
         return dilated(good[numbers], 2).astype(np.float32) * (brightness < 0.4 * BEARD)
 

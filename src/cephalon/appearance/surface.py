@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.spatial import KDTree
 
-from cephalon.appearance.contours import CONTOURS
+from cephalon.appearance.contours import CONTOURS, brow_hair, contoured_set, inside
 from cephalon.export import fine_mesh
 from cephalon.geometry import face_areas, vertex_normals
 from cephalon.head import HeadModel
@@ -26,38 +26,41 @@ class SkinSurface:
 
     Attributes
     ----------
-    fine_index : (m,) their rows in the fine mesh; `row_of` (n_fine,) the way back, -1 for other parts.
+    fine_index : (m,) their rows in the fine mesh.
     operator : (m, n) csr, from the model's vertices.
     faces : (t, 3) rows of the m vertices, in the order of the fine mesh's skin faces.
     regions : name -> (m,) float32 weight.
     mirror : (m,) row of the mirror image. left : (m,) bool, on the person's left side.
-    laplacian : (m, m) csr, positive semidefinite: cotangent weights on the mean head, so that x^T L x is the integral
-        of the squared gradient.
-    edges : (e, 2) and `edge_weight` (e,) the same weights edge by edge.
+    edges : (e, 2) and `edge_weight` (e,) their cotangent weights on the mean head: `laplacian_of` them is positive
+        semidefinite, and x^T L x the integral of the squared gradient.
     area_mm2 : (m,) of the mean head.
     trust : (m,) float32 in [0, 1]: how surely a vertex of the face shows this person's skin (or beard, or brow)
         whenever the camera sees it; 0 where hair, glasses or clothes are common.
     low : (m,) float32, 1 below the base of the nose, 0 from half its length upwards: where beards grow.
     grows : (m,) float32, where beards grow: that, before the ears, fading out under the jaw towards the neck.
+    brows : (m,) float32 in [0, 1], where brows may have hair: less than the model's region, which is all that they move.
+    lips : (m,) float32 in [0, 1], the red of the lips: the model's own regions, and what landmark sets outline.
+    upper : (m,) bool, above the corners of the mouth.
     even : (m,) float32, skin of one colour, on which the light is measured.
     bare : (m,) float32, all but lips and, in part, lids.
     plain : (m,) float32, skin without colours of its own: all but lips, brows and, in part, lids.
     """
 
     fine_index: NDArray[np.int64]
-    row_of: NDArray[np.int64]
     operator: Any
     faces: NDArray[np.int32]
     regions: dict[str, Float32]
     mirror: NDArray[np.int64]
     left: NDArray[np.bool_]
-    laplacian: Any
     edges: NDArray[np.int32]
     edge_weight: Float
     area_mm2: Float
     trust: Float32
     low: Float32
     grows: Float32
+    brows: Float32
+    lips: Float32
+    upper: NDArray[np.bool_]
     even: Float32
     bare: Float32
     plain: Float32
@@ -87,60 +90,89 @@ def skin_surface(model: HeadModel) -> SkinSurface:
     eyes, nose = (model.point_set("now7").positions(model.mean, model.faces)[rows, 1].mean() for rows in ([1, 2], [4]))
     below = (eyes - vertices[:, 1]) / (eyes - nose)  # 0 at the inner corners of the eyes, 1 at the base of the nose
     nose_trust, cheek_trust = np.clip(below / 0.3, 0, 1), np.clip((below - 0.4) / 0.5, 0, 1)
+    lips = _lips(model, vertices, regions)
     trust = np.maximum.reduce(
         [
             regions["nose"] * nose_trust,
             regions["mouth"],
-            regions["lips_upper"],
-            regions["lips_lower"],
+            lips,
             0.9 * regions["chin"] * front,
             0.85 * regions["cheeks"] * front * cheek_trust,
         ]
     )
     low = np.clip((below - 0.5) / 0.5, 0, 1)
     even = np.maximum.reduce([regions[name] for name in ("forehead", "cheeks", "nose", "chin", "mouth")])
-    for name in ("brows", "eyes", "lips_upper", "lips_lower"):
-        even = even * (1 - regions[name])
-    bare = (1 - np.clip(1.3 * (regions["lips_upper"] + regions["lips_lower"]), 0, 1)) * (1 - 0.6 * regions["eyes"])
-    plain = bare * (1 - np.clip(1.5 * regions["brows"], 0, 1) * _near_brows(model, vertices))
+    even = even * (1 - regions["brows"]) * (1 - regions["eyes"]) * (1 - lips)
+    bare = (1 - np.clip(1.3 * lips, 0, 1)) * (1 - 0.6 * regions["eyes"])
+    brows = np.clip(1.5 * regions["brows"], 0, 1) * _near_brows(model, vertices)
     return SkinSurface(
         fine_index=fine_index.astype(np.int64),
-        row_of=row_of,
         operator=operator,
         faces=faces,
         regions=regions,
         mirror=_mirror_rows(model, operator),
         left=vertices[:, 0] > 0,
-        laplacian=laplacian_of(edges, weights, count),
         edges=edges,
         edge_weight=weights,
         area_mm2=np.maximum(area, 1e-3),
         trust=(trust * inner).astype(np.float32),
         low=low.astype(np.float32),
-        grows=(_grows(vertices, regions, low) * inner).astype(np.float32),
+        grows=(_grows(vertices, regions, low, lips) * inner).astype(np.float32),
+        brows=brows.astype(np.float32),
+        lips=lips.astype(np.float32),
+        upper=vertices[:, 1] > model.point_set("now7").positions(model.mean, model.faces)[5:, 1].mean(),
         even=(even * inner).astype(np.float32),
         bare=(bare * inner).astype(np.float32),
-        plain=(plain * inner).astype(np.float32),
+        plain=(bare * (1 - brows) * inner).astype(np.float32),
     )
 
 
-_BROW_MM = 4.0  # around the usual brow, as landmark sets place it, hair may be
+_LIP_EDGE_MM = 1.2  # over which the red of the lips fades into the skin
+
+
+def _lips(model: HeadModel, vertices: Float, regions: dict[str, Float32]) -> Float:
+    """Return the red of the lips (m,), 0 to 1: the model's regions, and all that landmark sets outline, seen from ahead.
+
+    The model's regions leave the upper half of the upper lip out, which landmarks on photos do not.
+    """
+    lips = np.maximum(regions["lips_upper"], regions["lips_lower"]).astype(np.float64)
+    name = contoured_set(model)
+    if name is None:
+        return lips
+    points = model.point_set(name).positions(model.mean, model.faces)
+    loop = points[list(CONTOURS[name].outer_lips), :2]
+    near = np.flatnonzero(regions["mouth"] + lips > 0.01)
+    place = vertices[near, :2]
+    along = np.linspace(0, 1, 20, endpoint=False)[:, None, None]
+    border = (loop + along * (np.roll(loop, -1, axis=0) - loop)).reshape(-1, 2)
+    away = np.asarray(KDTree(border).query(place)[0])
+    depth = np.where(inside(place[:, 0], place[:, 1], loop), away, -away)
+    outlined = np.clip(0.5 + depth / _LIP_EDGE_MM, 0, 1) * (1 - regions["mouth_cavity"][near])
+    lips[near] = np.maximum(lips[near], outlined)
+    return lips
+
+
+_BROW_MM = 4.0  # around the usual brow hair may be
 
 
 def _near_brows(model: HeadModel, vertices: Float) -> Float:
     """Return how near each vertex (m,) is to the brows, 0 to 1: the ridge above them is skin, with its shades."""
-    name = next((name for name in CONTOURS if name in model.point_sets and len(CONTOURS[name].brows[0]) > 5), None)
+    name = contoured_set(model)
     if name is None:
         return np.ones(len(vertices))
     places = model.point_set(name).positions(model.mean, model.faces)
+    eyes = [places[list(loop)] for loop in CONTOURS[name].eyes]
+    corners = model.point_set("now7").positions(model.mean, model.faces)[[0, 3]]
+    across = float(np.linalg.norm(corners[0] - corners[1]))
     filled = []
-    for loop in CONTOURS[name].brows:
-        half = len(loop) // 2
+    for loop, eye in zip(CONTOURS[name].brows, eyes, strict=True):
+        brow = brow_hair(places[list(loop)], eye, across)
+        half = len(brow) // 2
         along = np.linspace(0, half - 1, 4 * half)
         knots = np.arange(half)
         edges = [
             np.stack([np.interp(along, knots, side[:, axis]) for axis in range(3)], axis=1)
-            for side in (places[list(loop[:half])], places[list(loop[: half - 1 : -1])])
+            for side in (brow[:half], brow[: half - 1 : -1])
         ]
         filled += [edges[0] + share * (edges[1] - edges[0]) for share in np.linspace(0, 1, 5)]
     away = np.asarray(KDTree(np.concatenate(filled)).query(vertices)[0])
@@ -151,7 +183,7 @@ _UNDER_JAW_MM = 32.0  # how far a beard reaches down from the jaw, on the mean h
 _BEFORE_EARS_MM = 16.0  # over which it begins before the ears
 
 
-def _grows(vertices: Float, regions: dict[str, Float32], low: Float) -> Float:
+def _grows(vertices: Float, regions: dict[str, Float32], low: Float, lips: Float) -> Float:
     """Return where beards grow (m,), 0 to 1."""
     face = np.clip(regions["mouth"] + regions["chin"] + regions["jaw"] + regions["cheeks"], 0, 1) * low
     jaw = (regions["jaw"] + regions["chin"] > 0.5) & (vertices[:, 2] > 0)
@@ -159,8 +191,7 @@ def _grows(vertices: Float, regions: dict[str, Float32], low: Float) -> Float:
         return face
     away = np.asarray(KDTree(vertices[jaw]).query(vertices)[0])
     below = regions["neck"] * np.clip(1 - away / _UNDER_JAW_MM, 0, 1)
-    lips = np.clip(1.3 * (regions["lips_upper"] + regions["lips_lower"]), 0, 1)
-    return np.maximum(face, below) * np.clip(vertices[:, 2] / _BEFORE_EARS_MM, 0, 1) * (1 - lips)
+    return np.maximum(face, below) * np.clip(vertices[:, 2] / _BEFORE_EARS_MM, 0, 1) * (1 - np.clip(1.3 * lips, 0, 1))
 
 
 def laplacian_of(edges: NDArray[Any], weights: Float, count: int) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cephalon.appearance.contours import CONTOURS
+from cephalon.appearance.brows import drawn_brows
 from cephalon.appearance.surface import SkinSurface, skin_surface
 from cephalon.export import fine_mesh
 from cephalon.geometry import Raster, rasterise_uv
@@ -17,7 +17,6 @@ from cephalon.head import HeadModel
 
 GUTTER = 12
 _BORDER = -2  # around the texture: neither skin nor gutter
-_BROW_EDGE = 0.003  # softness of the brows' edges, fraction of the texture
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -31,7 +30,7 @@ class Texels:
     mirror : (t,) int32 row of the texel at u -> 1 - u.
     gutter : (g,) flat index of the texels around the chart, `gutter_source` (g,) row of the skin texel each repeats.
     scale : side of a texel on the mean head, mm (median over the face).
-    brows : (t,) float32 in [0, 1], how far brows cover the skin, on a usual face.
+    brows : (t,) float32 in [0, 1], how far hairs of brows cover the skin, on a usual face.
     stretch : (m,) at the surface's vertices, longer axis of a texel on the head over `scale`.
     """
 
@@ -105,26 +104,9 @@ def skin_texels(model: HeadModel, size: int) -> Texels:
         gutter=gutter,
         gutter_source=source,
         scale=scale,
-        brows=_brows(model, size).reshape(-1)[index],
+        brows=drawn_brows(model, size).reshape(-1)[index],
         stretch=_stretch(triangles, uv[faces_uv[fine.parts["skin"].faces]] * size, surface.faces) / np.float32(scale),
     )
-
-
-def _brows(model: HeadModel, size: int) -> NDArray[np.float32]:
-    """Draw the brows into the chart, (size, size) in [0, 1], within the points that landmark sets place around them."""
-    from PIL import Image, ImageDraw, ImageFilter
-
-    picture = Image.new("L", (size, size))
-    name = next((name for name in CONTOURS if name in model.point_sets and len(CONTOURS[name].brows[0]) > 5), None)
-    uv, faces_uv = model.topology.uv, model.topology.faces_uv
-    if name is not None and uv is not None and faces_uv is not None:
-        points = model.point_set(name)
-        place = np.einsum("kc,kcd->kd", points.barycentric, uv[faces_uv[points.face_index]])
-        draw = ImageDraw.Draw(picture)
-        for loop in CONTOURS[name].brows:
-            draw.polygon([(float(u) * size, float(1 - v) * size) for u, v in place[list(loop)]], fill=230)
-    blurred = picture.filter(ImageFilter.GaussianBlur(_BROW_EDGE * size))
-    return np.asarray(blurred, dtype=np.float32) / np.float32(255)
 
 
 def _stretch(triangles: NDArray[Any], chart: NDArray[Any], faces: NDArray[np.int32]) -> NDArray[np.float32]:
