@@ -168,7 +168,7 @@ def shade_kernel(
                     rx, ry, rz = 2 * facing * nx - view_x, 2 * facing * ny - view_y, 2 * facing * nz - view_z
                     at_h, at_w = around(rx, ry, rz)
                     r0, c0 = min(int(at_h * glossy_h), glossy_h - 1), min(int(at_w * glossy_w), glossy_w - 1)
-                    sheen = 0.035 * share * bright
+                    sheen = 0.014 * share * bright * bright
                     sr += sheen * glossy[1, r0, c0, 0]
                     sg += sheen * glossy[1, r0, c0, 1]
                     sb += sheen * glossy[1, r0, c0, 2]

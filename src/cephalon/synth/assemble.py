@@ -18,7 +18,7 @@ from cephalon.synth.hair import hair_pieces
 from cephalon.synth.hair_textures import layer_textures
 from cephalon.synth.labels import LABELS
 from cephalon.synth.light import irradiance_coefficients, rotate_sh
-from cephalon.synth.paint import EYE_UV_SCALE, paint_cloth, paint_eye, paint_skin, shared_textures, skin_tone
+from cephalon.synth.paint import EYE_UV_SCALE, paint_cloth, paint_eye, paint_print, paint_skin, shared_textures, skin_tone
 from cephalon.synth.piece import Material, Piece, vertex_normals_fast
 from cephalon.synth.scene import Actor, Scene
 from cephalon.synth.stock import Library
@@ -197,6 +197,8 @@ def assemble(library: Library, scene: Scene, harmonics: Float, *, texture: int, 
                     index = layer_used[name]
                 elif material.texture == "cloth":
                     index = put_texture(f"cloth {number}", paint_cloth(actor.person))
+                elif material.texture == "print":
+                    index = put_texture(f"print {number}", paint_print(actor.person))
                 elif material.texture:
                     index = put_texture(material.texture, shared_textures()[material.texture])
                 known[material] = material_row(material, index)

@@ -142,6 +142,30 @@ def paint_cloth(person: Person) -> Float32:
     return np.concatenate([np.clip(rgb, 0.005, 0.9), np.ones((64, 64, 1))], axis=-1).astype(np.float32)
 
 
+@lru_cache(maxsize=8)
+def _motif(number: int) -> Float:
+    """Shares (48, 64) of the second colour in a print on the chest: lines like writing, a disc, stripes, a shield, blocks."""
+    rng = np.random.default_rng([23, number])
+    y, x = np.mgrid[0:48, 0:64]
+    if number % 4 == 0:
+        words = rng.random((6, 64)) < 0.6
+        return ((y % 16 > 4) & words[(y // 8).clip(0, 5), x] & (y > 6) & (y < 42) & (x > 4) & (x < 60)).astype(float)
+    if number % 4 == 1:
+        away = np.hypot(x - 31.5, (y - 23.5) * 1.2)
+        return ((away < 20) & ~((away > 12) & (away < 16))).astype(float)
+    if number % 4 == 2:
+        return ((np.abs(x - 31.5) + 1.2 * np.abs(y - 20) < 24) & ((x + y) // 6 % 2 == 0)).astype(float)
+    return (rng.random((4, 5))[(y - 4).clip(0, 39) // 10, (x - 7).clip(0, 49) // 10] < 0.5) * ((x > 7) & (x < 57) & (y > 4) & (y < 44))
+
+
+def paint_print(person: Person) -> Float32:
+    """Return the texture (48, 64, 4) of a print on plain cloth."""
+    share = _motif(person.wear.seed % 8)[..., None]
+    rgb = np.array(person.wear.cloth_rgb) * (1 - share) + np.array(person.wear.cloth_rgb2) * share
+    rgb = rgb * _weave()[:48, :, 1:]
+    return np.concatenate([np.clip(rgb, 0.005, 0.9), np.ones((48, 64, 1))], axis=-1).astype(np.float32)
+
+
 @lru_cache(maxsize=1)
 def shared_textures() -> dict[str, Float32]:
     """Return the textures that all people share: name -> (h, w, 4)."""

@@ -190,7 +190,7 @@ def draw_person(
         pupil=float(np.clip(rng.normal(0.36, 0.08), 0.2, 0.6)),
         skin=_draw_skin(rng, options, melanin, age, sex),
         hair=_draw_hair(rng, options, melanin, age, sex, meshes),
-        wear=_draw_wear(rng, options, adult),
+        wear=_draw_wear(rng, options, adult, sex),
     )
 
 
@@ -244,12 +244,15 @@ def _draw_hair(
     light = [0.12, 0.24, 0.26, 0.16, 0.17, 0.05]
     shares = [(1 - dark) * a + dark * b for a, b in zip(light, [0.7, 0.25, 0.05, 0, 0, 0], strict=True)]
     colour = _jitter(rng, _HAIRS[_choose(rng, tuple(_HAIRS), shares)], 0.3)
-    if age > 13 and rng.random() < 0.04:
+    if sex == "female" and age > 16 and rng.random() < 0.22:
+        colour = _jitter(rng, _HAIRS[_choose(rng, tuple(_HAIRS), [0.05, 0.15, 0.3, 0.25, 0.17, 0.08])], 0.25)  # dyed
+    if age > 13 and rng.random() < 0.015:
         colour = _jitter(rng, _DYES[int(rng.integers(len(_DYES)))], 0.2)
-    grey = float(np.clip(rng.normal((age - 55) / 32, 0.28), 0, 1))
-    if sex == "female" and rng.random() < 0.5:
-        grey *= 0.25  # dyed
-    white = np.array([0.36, 0.35, 0.335])
+    # half of the hair is white at 65 on the mean, later where there is more pigment
+    grey = float(np.clip(rng.normal((age - 50 - 6 * min(melanin, 1.0)) / 32, 0.22), 0, 1))
+    if rng.random() < (0.65 if sex == "female" else 0.12):
+        grey *= 0.12  # dyed
+    white = np.array([0.27, 0.262, 0.25])
     rgb = np.array(colour) * (1 - grey) + white * grey
     male = sex == "male"
     if male and age > 25 and rng.random() < options.bald + max(0.0, (age - 40) / 250):
@@ -286,7 +289,7 @@ def _draw_hair(
     )
 
 
-def _draw_wear(rng: np.random.Generator, options: PersonOptions, adult: bool) -> Wear:
+def _draw_wear(rng: np.random.Generator, options: PersonOptions, adult: bool, sex: str) -> Wear:
     glasses, tint, mirror = "", 0.0, 0.0
     if rng.random() < options.glasses:
         glasses = ("round", "rectangle", "oval", "aviator", "square", "cat")[int(rng.integers(6))]
@@ -295,7 +298,15 @@ def _draw_wear(rng: np.random.Generator, options: PersonOptions, adult: bool) ->
             mirror = float(rng.uniform(0.1, 0.6)) if rng.random() < 0.3 else 0.0
     hat = ("beanie", "cap", "brim", "hood", "scarf")[int(rng.integers(5))] if rng.random() < options.hat else ""
     mask = bool(rng.random() < options.mask)
-    collars = ("crew", "v", "shirt", "roll", "hood", "boat")
+    shares = [0.34, 0.09, 0.24, 0.06, 0.10, 0.02, 0.15] if sex == "male" else [0.26, 0.20, 0.15, 0.07, 0.08, 0.14, 0.10]
+    collar = _choose(rng, ("crew", "v", "shirt", "roll", "hood", "boat", "suit"), shares if adult else shares[:-1])
+    patterns = ("plain", "stripes", "checks", "knit", "spots", "print")
+    pattern = _choose(rng, patterns, [0.9, 0, 0.1] if collar == "suit" else [0.46, 0.10, 0.10, 0.16, 0.04, 0.14])
+    if collar == "suit" and rng.random() < 0.75:
+        low = (0.012, 0.012, 0.014), (0.014, 0.02, 0.045), (0.06, 0.06, 0.065), (0.09, 0.06, 0.04), (0.2, 0.19, 0.17)
+        cloth = _jitter(rng, low[int(rng.integers(len(low)))], 0.25)
+    else:
+        cloth = _cloth(rng)
     frame = ((0.01, 0.01, 0.012), (0.08, 0.03, 0.012), (0.30, 0.29, 0.28), (0.42, 0.30, 0.12), (0.25, 0.02, 0.03))
     return Wear(
         glasses=glasses,
@@ -308,10 +319,10 @@ def _draw_wear(rng: np.random.Generator, options: PersonOptions, adult: bool) ->
         mask_rgb=_cloth(rng) if rng.random() < 0.5 else (0.55, 0.72, 0.80),
         headphones=bool(rng.random() < options.headphones) and not hat,
         scarf=bool(rng.random() < options.scarf),
-        collar=collars[int(rng.integers(len(collars)))],
-        cloth_rgb=_cloth(rng),
+        collar=collar,
+        cloth_rgb=cloth,
         cloth_rgb2=_cloth(rng),
-        pattern=_choose(rng, ("plain", "stripes", "checks", "knit", "spots"), [0.5, 0.14, 0.12, 0.18, 0.06]),
+        pattern=pattern,
         seed=int(rng.integers(1 << 31)),
     )
 
