@@ -301,8 +301,8 @@ def skin_kernel(
     shadow_amount, shadow_r, shadow_g, shadow_b = values[8], values[9], values[10], values[11]
     blush, freckles, wrinkles, under_eye, oil = values[12], values[13], values[14], values[15], values[16]
     stubble, hair_r, hair_g, hair_b, brow_strength = values[17], values[18], values[19], values[20], values[21]
-    scalp_paint, beard_full, beard_goatee, beard_moustache, keep_scalp = (
-        values[22], values[24], values[25], values[26], values[27])  # fmt: skip
+    scalp_paint, brow_thin, beard_full, beard_goatee, beard_moustache, keep_scalp = (
+        values[22], values[23], values[24], values[25], values[26], values[27])  # fmt: skip
     lip_tone = values[28]
     scalp_r, scalp_g, scalp_b = values[29], values[30], values[31]
     for r in range(size):
@@ -340,13 +340,14 @@ def skin_kernel(
             area = max(beard_full * masks[r, c, 7], beard_goatee * masks[r, c, 8], beard_moustache * masks[r, c, 9])
             hairs = min(max(0.5 + 0.55 * strands, 0.0), 1.0)
             a = max(stubble * masks[r, c, 7] * (0.35 + 0.5 * hairs) * 0.55, area * (0.55 + 0.45 * hairs))
-            a = max(a, brow_strength * brow[r, c])
+            brows = brow_strength * brow[r, c] * (1.0 - brow_thin * (1.0 - brow[r, c]))
+            a = max(a, brows)
             red, green, blue = red * (1 - a) + a * hair_r, green * (1 - a) + a * hair_g, blue * (1 - a) + a * hair_b
             b = scalp_paint * scalp * (0.72 + 0.28 * hairs)
             red, green, blue = red * (1 - b) + b * scalp_r, green * (1 - b) + b * scalp_g, blue * (1 - b) + b * scalp_b
             a = max(a, b)
             kind = bare[r, c]
-            if brow_strength * brow[r, c] > 0.4:
+            if brows > 0.4:
                 kind = classes[0]
             elif area > 0.35:
                 kind = classes[1]

@@ -14,6 +14,7 @@ from cephalon.head import HeadModel
 from cephalon.head.model import HeadCode, joint_transforms
 from cephalon.synth._light_kernels import light_kernel
 from cephalon.synth.body import clothes
+from cephalon.synth.folds import fold_skin
 from cephalon.synth.hair import hair_pieces
 from cephalon.synth.hair_textures import layer_textures
 from cephalon.synth.labels import LABELS
@@ -227,6 +228,12 @@ def assemble(library: Library, scene: Scene, harmonics: Float, *, texture: int, 
             [np.full(1, 255, np.uint8)],
             np.array([[0, 1, 1]], np.int64),
         )
+    texels = np.concatenate([t.ravel() for t in textures])
+    for number, head in enumerate(heads):
+        start, height, width = info[texture_number[f"skin {number}"]]
+        expression = dict(zip(model.expression_names, head.actor.expression.tolist(), strict=True))
+        own = texels[start : start + 4 * height * width].reshape(-1, 4)
+        fold_skin(own, library.maps[texture].folds, expression, head.actor.person.age_years)
     solid_mesh, layer_mesh = solids.done(), layers.done()
     _light_pieces(solid_mesh, harmonics, two_sided=False)
     _light_pieces(layer_mesh, harmonics, two_sided=True)
@@ -235,7 +242,7 @@ def assemble(library: Library, scene: Scene, harmonics: Float, *, texture: int, 
         solids=solid_mesh,
         layers=layer_mesh,
         materials=np.array(materials, dtype=np.float32).reshape(-1, 12),
-        texels=np.concatenate([t.ravel() for t in textures]),
+        texels=texels,
         texel_labels=np.concatenate(texel_labels),
         texture_info=info,
         layer_texels=np.concatenate([t.ravel() for t in layer_images]),

@@ -15,8 +15,8 @@ Float = NDArray[np.float64]
 
 _CLOTH = Material(label="clothes", rgb=(1.0, 1.0, 1.0), texture="cloth", roughness=0.85, specular=0.02)
 _OPENING = np.array([  # ring of the cloth; half of what a jacket leaves open; to its lapel's outer edge, mm
-    (3.0, 40, 47), (4.5, 46, 60), (6.0, 50, 74), (8.0, 49, 92), (9.5, 47, 104), (9.9, 46, 88), (11.0, 44, 99), (12.0, 40, 97),
-    (13.0, 37, 93), (14.0, 31, 80), (15.0, 17, 52), (16.0, 2, 12),
+    (3.0, 40, 47), (4.5, 46, 60), (6.0, 50, 68), (8.0, 49, 82), (9.6, 47, 102), (9.8, 46, 84), (11.5, 42, 98), (13.0, 37, 92),
+    (14.0, 31, 80), (15.0, 17, 52), (16.0, 2, 12),
 ])  # fmt: skip
 _TIE = np.array([(0.4, 9), (1.2, 15), (2.2, 13), (3.2, 9), (5.0, 14), (8.0, 18), (11.0, 22), (13.0, 26), (15.0, 33), (16.0, 38)])
 
@@ -32,13 +32,13 @@ def sewn(rings: Float, edge: Float, out: Float, azimuth: Float, person: Person) 
     wear = person.wear
     rng = np.random.default_rng([wear.seed, 2])
     if wear.collar == "shirt":
-        rows = np.linspace(0.5, 19.0, 14)
+        rows = np.concatenate([[0.5], np.arange(1.0, 20.0)])
         buttons = wear.frame_rgb if rng.random() < 0.3 else (0.6, 0.58, 0.52)
         half = np.full(len(rows), 15.0)
         return [
             _leaves(edge, out, azimuth, _CLOTH, rng),
-            _strip(rings, rows, -half, half, 1.6, _CLOTH),
-            _strip(rings, rows, half - 0.3, half + 1.2, 1.9, Material(label="clothes", rgb=_shaded(wear.cloth_rgb, 0.45))),
+            _strip(rings, rows, -half, half, 2.0, _CLOTH),
+            _strip(rings, rows, half - 0.3, half + 1.2, 2.3, Material(label="clothes", rgb=_shaded(wear.cloth_rgb, 0.45))),
             *_buttons(rings, (3.5, 9.0, 12.6, 14.2, 15.3, 16.3), buttons),
         ]
     if wear.collar == "suit":
@@ -53,9 +53,9 @@ def sewn(rings: Float, edge: Float, out: Float, azimuth: Float, person: Person) 
             pieces.append(Piece(vertices=vertices, faces=faces, material=string))
         return pieces
     if wear.pattern == "print":
-        rows, half = np.linspace(10.5, 15.0, 7), np.full(7, rng.uniform(45, 80))
+        rows, half = np.linspace(10.5, 15.0, 10), np.full(10, rng.uniform(45, 80))
         printed = Material(label="clothes", rgb=(1.0, 1.0, 1.0), texture="print", roughness=0.85, specular=0.02)
-        return [_strip(rings, rows, -half, half, 0.6, printed, columns=9)]
+        return [_strip(rings, rows, -half, half, 1.2, printed, columns=9)]
     return []
 
 
@@ -87,7 +87,7 @@ def _strip(
     points = _on_front(rings, rows, left[:, None] * (1 - t) + right[:, None] * t)
     high = np.broadcast_to(np.asarray(lift, dtype=np.float64), len(rows))[:, None]
     points[..., 2] += high
-    points[..., 1] += 0.4 * high
+    points[..., 1] += 0.7 * high
     repeat = (1.0, 1.0) if material.texture == "print" else (0.4, 5.0)
     return Piece(
         vertices=points.reshape(-1, 3), faces=grid_faces(len(rows), columns), material=material,
@@ -134,24 +134,27 @@ def _jacket(
     rings: Float, edge: Float, out: Float, azimuth: Float, person: Person, rng: np.random.Generator
 ) -> list[Piece]:
     """Return a jacket's lapels and collar, with the shirt in its opening, and perhaps a tie; the cloth below is the jacket's."""
-    white = np.array([0.72, 0.72, 0.71]) * rng.uniform(0.75, 1.1)
+    white = np.array([0.62, 0.62, 0.61]) * rng.uniform(0.8, 1.1)
     tint = ((1.0, 1.0, 1.0), (0.6, 0.75, 0.95), (0.95, 0.75, 0.8), (0.08, 0.08, 0.09))[
         int(rng.choice(4, p=[0.6, 0.2, 0.08, 0.12]))
     ]
     shirt = Material(
         label="clothes", rgb=(float(white[0] * tint[0]), float(white[1] * tint[1]), float(white[2] * tint[2])), roughness=0.8
     )
-    rows, inner, outer = _OPENING.T
-    pieces = [_strip(rings, np.array([0.5, 1.5, *rows]), -np.array([26, 34, *inner]) - 6.0, np.array([26, 34, *inner]) + 6.0,
-                     np.linspace(1.0, 2.5, len(rows) + 2), shirt, columns=9)]  # fmt: skip
+    # every ring of the cloth is a row, so that strips lie on its facets
+    rows = np.union1d(_OPENING[:, 0], np.arange(3.0, 17.0))
+    inner, outer = (np.interp(rows, _OPENING[:, 0], _OPENING[:, k]) for k in (1, 2))
+    below = np.concatenate([[0.5, 1.0, 2.0], rows])
+    half = np.concatenate([[26.0, 30.0, 36.0], inner]) + 5.0
+    pieces = [_strip(rings, below, -half, half, np.interp(below, [0, 4, 16], [0.8, 3.5, 3.5]), shirt, columns=11)]
     pieces.append(_leaves(edge, out, azimuth, shirt, rng))
-    lapel = np.linspace(4.0, 7.0, len(rows))
+    lapel = np.interp(rows, [3, 5, 16], [4.0, 6.5, 8.0])
     for sign in (-1.0, 1.0):
         low, high = (inner, outer) if sign > 0 else (-outer, -inner)
-        pieces.append(_strip(rings, rows, low, high, lapel, _CLOTH, columns=4))
+        pieces.append(_strip(rings, rows, low, high, lapel, _CLOTH, columns=6))
     # the collar of the jacket lies around the back of the neck and meets the lapels
-    order = np.flatnonzero(np.abs(np.roll(azimuth, -24)) < 2.25)
-    columns = (order + 24) % len(azimuth)
+    columns = (np.argmin(np.abs(azimuth)) + np.arange(1, len(azimuth))) % len(azimuth)
+    columns = columns[np.abs(azimuth[columns]) > 0.95]
     around = [rings[2, columns] + out[columns] * 9 + [0, 8, 0], rings[5, columns] + out[columns] * 12 + [0, 2, 0]]
     around.insert(0, rings[3, columns] + out[columns] * 3)
     pieces.append(
@@ -159,9 +162,10 @@ def _jacket(
               corner_uv=grid_uv(3, len(columns), repeat=(6.0, 0.4))[:, [0, 1, 4, 5, 2, 3]])
     )  # fmt: skip
     if rng.random() < (0.6 if person.sex == "male" else 0.05):
-        rows, half = _TIE.T
+        rows = np.union1d(_TIE[:, 0], np.arange(1.0, 17.0))
+        half = np.interp(rows, *_TIE.T)
         tie = Material(label="clothes", rgb=person.wear.cloth_rgb2, roughness=0.5, specular=0.03)
-        pieces.append(_strip(rings, rows, -half, half, np.interp(rows, [0, 1, 3, 5], [16, 17, 9, 7]), tie))
+        pieces.append(_strip(rings, rows, -half, half, np.interp(rows, [0, 1, 3, 5], [13, 14, 9, 7]), tie))
     elif shirt.rgb[0] > 0.2:
         pieces += _buttons(rings, (7.0, 11.5, 14.0), (0.6, 0.58, 0.52))
     return pieces

@@ -200,7 +200,8 @@ def _lashes(model: HeadModel, posed: Float, person: Person) -> list[Piece]:
     assert model.topology.faces_uv is not None
     assert model.topology.uv is not None
     pieces = []
-    made_up = person.skin.shadow_amount
+    # women's are fuller on the mean, and mascara makes them so
+    alpha = 0.5 + 0.25 * (person.sex == "female" and person.age_years > 12) + 0.4 * person.skin.shadow_amount
     for side in ("left", "right"):
         part = model.parts[f"{side}_lashes"]
         uv = model.topology.uv[model.topology.faces_uv[part.faces]].reshape(-1, 6).astype(np.float32)
@@ -208,7 +209,7 @@ def _lashes(model: HeadModel, posed: Float, person: Person) -> list[Piece]:
             Piece(
                 vertices=posed[part.vertices], faces=(model.faces[part.faces] - part.vertices.start).astype(np.int32), corner_uv=uv,
                 material=Material(label="eyes", kind="hair", layer=True, rgb=(0.008, 0.006, 0.005), texture="lashes",
-                                  alpha=0.55 + 0.4 * made_up),
+                                  alpha=min(alpha, 0.97)),
                 occlusion=np.full(part.vertices.stop - part.vertices.start, 0.6),
             )
         )  # fmt: skip

@@ -107,7 +107,7 @@ def _hang(
     side = np.where(strand > 0, 1.0, -1.0)
     x_end = np.where(before, 62 + 26 * np.clip(np.abs(drop) - 0.9, 0, 1), np.clip(np.abs(last[:, 0]), 0, 78))
     x_end = x_end + rng.normal(0, 5.0, len(last))
-    z_end = np.where(before, 30 + 22 * layer, np.minimum(last[:, 2], -70) - 34 - 12 * layer)
+    z_end = np.where(before, 38 + 18 * layer, np.minimum(last[:, 2], -70) - 34 - 12 * layer)
     z_far = np.where(before, 0.22, -0.30)
     bulge = (4.0 + 10.0 * hair.volume * layer)[:, None] * np.sin(np.pi * to_shoulder)
     ease = to_shoulder**1.7

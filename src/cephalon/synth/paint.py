@@ -16,7 +16,7 @@ Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 
 _PALE = np.array([0.66, 0.455, 0.365])
-_MELANIN = np.array([0.80, 1.0, 1.12])
+_MELANIN = np.array([0.80, 1.0, 1.22])
 _BLOOD = np.array([0.10, 0.75, 0.60])
 EYE_TEXTURE_PX = 80
 EYE_UV_SCALE = 2.2
@@ -35,8 +35,10 @@ def skin_tone(melanin: float, blood: float) -> Float:
 def paint_skin(maps: SkinMaps, person: Person) -> tuple[Float32, NDArray[np.uint8]]:
     """Return the skin's albedo with gloss in the fourth channel, (s, s, 4), and its classes (s, s)."""
     skin, hair = person.skin, person.hair
-    count = len(maps.relative)
-    first, second = (maps.relative[min(int(d * count), count - 1)] for d in skin.detail)
+    # a man's skin shows a shaven beard, so women and children get none of those
+    sex = person.sex if person.age_years > 14 else "female"
+    fitting = [k for k, of in enumerate(maps.sexes) if of in ("", sex)] or list(range(len(maps.sexes)))
+    first, second = (maps.relative[fitting[min(int(d * len(fitting)), len(fitting) - 1)]] for d in skin.detail)
     brow = maps.brows[min(int(skin.brow * len(maps.brows)), len(maps.brows) - 1)]
     tone = skin_tone(skin.melanin, skin.blood)
     bristle = np.minimum(np.array(hair.rgb), np.array([0.22, 0.17, 0.12])) * 0.75
@@ -53,7 +55,7 @@ def paint_skin(maps: SkinMaps, person: Person) -> tuple[Float32, NDArray[np.uint
             *np.log(tone), 0.85, skin.lip_amount, *np.array(skin.lip_rgb) * (0.4 + 0.9 * tone.mean()),
             skin.shadow_amount, *np.array(skin.shadow_rgb) * (0.3 + 1.5 * tone.mean()),
             skin.blush, skin.freckles, min(skin.wrinkles, 1.0), skin.under_eye, skin.oil,
-            skin.stubble, *bristle, skin.brow_strength, cropped * (1 - 0.7 * hair.balding if not bald else 0.0), skin.melanin,
+            skin.stubble, *bristle, skin.brow_strength, cropped * (1 - 0.7 * hair.balding if not bald else 0.0), skin.brow_thin,
             beard if hair.beard == "full" else 0.0, beard if hair.beard == "goatee" else 0.0, beard if hair.beard == "moustache" else 0.0,
             0.0 if bald else 0.35, 0.12, *scalp,
         ],
@@ -93,7 +95,7 @@ def _eye_pattern(number: int) -> tuple[Float, Float]:
 
 def paint_eye(person: Person) -> Float32:
     """Return an eyeball's texture (80, 80, 4): pupil, fibres, limbal ring, veined white; wetness in the fourth channel."""
-    rho, _ = _polar()
+    rho, angle = _polar()
     fibres, veins = _eye_pattern(person.skin.seed % 16)
     collarette = np.exp(-(((rho - person.pupil - 0.16) / 0.12) ** 2))
     iris = np.array(person.iris_rgb) * np.exp(0.42 * fibres)[..., None]
@@ -108,6 +110,8 @@ def paint_eye(person: Person) -> Float32:
     hole = np.clip((person.pupil - rho) / 0.04 + 0.5, 0, 1)[..., None]
     colour = white * (1 - rim) + iris * rim
     colour = colour * (1 - hole) + 0.003 * hole
+    # the upper lid and its lashes shade the ball below them
+    colour = colour * (1 - 0.5 * np.clip((rho * np.sin(angle) - 0.30) / 0.7, 0, 1) ** 1.2)[..., None]
     wet = np.where(rho < 1.15, 1.0, 0.75)[..., None]
     return np.concatenate([colour, wet], axis=-1).astype(np.float32)
 

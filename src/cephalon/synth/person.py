@@ -25,7 +25,8 @@ class Skin:
     detail : two numbers in [0, 1): which textures are mixed; `mix` the share of the second.
     freckles, wrinkles, blush, stubble, oil, under_eye : strengths in [0, 1].
     lip_tint : (3,) factor on the lips' colour; lip_amount, shadow_amount : make-up strengths; shadow_rgb : (3,) linear.
-    brow : number in [0, 1) that picks the shape; brow_strength : opacity.
+    brow : number in [0, 1) that picks the shape; brow_strength : opacity;
+        brow_thin : from 0, as drawn, to 1, plucked.
     seed : of the procedural parts.
     """
 
@@ -45,6 +46,7 @@ class Skin:
     shadow_amount: float
     brow: float
     brow_strength: float
+    brow_thin: float
     seed: int
 
 
@@ -222,17 +224,18 @@ def _draw_skin(rng: np.random.Generator, options: PersonOptions, melanin: float,
         detail=(float(rng.random()), float(rng.random())),
         mix=float(rng.uniform(0, 0.5)),
         freckles=float(rng.uniform(0.3, 1.0)) if melanin < 0.7 and rng.random() < 0.18 else 0.0,
-        wrinkles=float(np.clip((age - 28) / 45 + rng.normal(0, 0.12), 0, 1.1)),
+        wrinkles=float(np.clip((age - 28) / 45 + rng.normal(0, 0.12), 0, 1.1)) * (0.7 if painted else 1.0),
         blush=float(np.clip(rng.normal(0.25, 0.2) + (0.25 if painted else 0.0), 0, 1)),
         stubble=float(rng.beta(0.9, 1.3)) if shaving else 0.0,
         oil=float(rng.beta(1.6, 3.0)),
-        under_eye=float(rng.beta(1.5, 3.0)),
+        under_eye=float(rng.beta(1.5, 3.0)) * (0.3 if painted else 1.0),
         lip_rgb=_jitter(rng, lips, 0.25),
         lip_amount=float(rng.uniform(0.25, 0.95)) if painted else 0.0,
         shadow_rgb=shade,
-        shadow_amount=float(rng.uniform(0.1, 0.7)) if painted else 0.0,
+        shadow_amount=float(0.05 + 0.5 * rng.beta(1.2, 2.4)) if painted else 0.0,
         brow=float(rng.random()),
         brow_strength=float(np.clip(rng.normal(0.85 if sex == "male" else 0.7, 0.15), 0.35, 1.0)),
+        brow_thin=float(rng.beta(2.2, 1.4)) if sex == "female" and age > 13 else float(rng.beta(1.0, 6.0)),
         seed=int(rng.integers(1 << 31)),
     )
 
@@ -301,7 +304,7 @@ def _draw_wear(rng: np.random.Generator, options: PersonOptions, adult: bool, se
     shares = [0.34, 0.09, 0.24, 0.06, 0.10, 0.02, 0.15] if sex == "male" else [0.26, 0.20, 0.15, 0.07, 0.08, 0.14, 0.10]
     collar = _choose(rng, ("crew", "v", "shirt", "roll", "hood", "boat", "suit"), shares if adult else shares[:-1])
     patterns = ("plain", "stripes", "checks", "knit", "spots", "print")
-    pattern = _choose(rng, patterns, [0.9, 0, 0.1] if collar == "suit" else [0.46, 0.10, 0.10, 0.16, 0.04, 0.14])
+    pattern = _choose(rng, patterns, [0.92, 0, 0, 0.08] if collar == "suit" else [0.46, 0.10, 0.10, 0.16, 0.04, 0.14])
     if collar == "suit" and rng.random() < 0.75:
         low = (0.012, 0.012, 0.014), (0.014, 0.02, 0.045), (0.06, 0.06, 0.065), (0.09, 0.06, 0.04), (0.2, 0.19, 0.17)
         cloth = _jitter(rng, low[int(rng.integers(len(low)))], 0.25)

@@ -259,8 +259,7 @@ def background(library: Library, scene: Scene, height: int, width: int, exposure
         world = ray / np.linalg.norm(ray, axis=-1, keepdims=True) @ scene.world_from_camera.T
         row = np.arccos(np.clip(world[..., 1], -1, 1)) / np.pi * panorama.shape[0]
         column = (np.arctan2(-world[..., 0], world[..., 2]) / (2 * np.pi) + 0.5) * panorama.shape[1]
-        small = panorama[row.astype(int).clip(0, panorama.shape[0] - 1), column.astype(int) % panorama.shape[1]]
-        small = np.clip(small * exposure, 0, 4.0)
+        small = _roll_off(_panorama_at(panorama, row, column) * exposure)
         coded = Image.fromarray((np.sqrt(small / 4.0) * 255).astype(np.uint8))
         coded = coded.resize((small.shape[1] * step, small.shape[0] * step), Image.Resampling.BICUBIC).crop(
             (0, 0, width, height)
@@ -268,6 +267,25 @@ def background(library: Library, scene: Scene, height: int, width: int, exposure
         coded = np.asarray(_defocused(coded, max(0.01, scene.background_blur) * width), dtype=np.float32) / 255
         return (4.0 * coded**2).astype(np.float32)
     return _made_background(rng, height, width)
+
+
+def _panorama_at(panorama: Float32, row: Float, column: Float) -> Float:
+    """Return a panorama's radiance (..., 3) between its pixels."""
+    height, width = panorama.shape[:2]
+    r, c = np.clip(row - 0.5, 0, height - 1.001), (column - 0.5) % width
+    r0, c0 = r.astype(int), c.astype(int)
+    fr, fc = (r - r0)[..., None], (c - c0)[..., None]
+    c0, c1 = c0 % width, (c0 + 1) % width
+    return (panorama[r0, c0] * (1 - fc) + panorama[r0, c1] * fc) * (1 - fr) + (
+        panorama[r0 + 1, c0] * (1 - fc) + panorama[r0 + 1, c1] * fc
+    ) * fr
+
+
+def _roll_off(light: Float) -> Float:
+    """Bring light (..., 3) beyond 0.35 down softly to 0.95 and less, hue kept, as a camera that saves its highlights: a sky stays blue."""
+    brightest = np.maximum(light.max(axis=-1, keepdims=True), 1e-6)
+    over = np.maximum(brightest - 0.35, 0.0)
+    return light * ((np.minimum(brightest, 0.35) + over / (1.0 + over / 0.6)) / brightest)
 
 
 def _made_background(rng: np.random.Generator, height: int, width: int) -> Float32:

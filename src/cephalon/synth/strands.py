@@ -195,7 +195,7 @@ def _ribbons(
     out /= np.linalg.norm(out, axis=2, keepdims=True)
     across = cross(along, out)
     across /= np.maximum(np.linalg.norm(across, axis=2, keepdims=True), 1e-6)
-    turn = rng.normal(0, 0.35, (count, 1, 1))
+    turn = rng.normal(0, 0.35 if taper > 0.3 else 0.14, (count, 1, 1))
     across = across * np.cos(turn) + out * np.sin(turn)
     t = np.linspace(0, 1, points)[None, :, None]
     half = 0.5 * width * np.exp(rng.normal(0, 0.25, (count, 1, 1))) * (1 - taper * t**2)
