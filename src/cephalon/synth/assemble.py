@@ -87,6 +87,14 @@ def pose_head(model: HeadModel, actor: Actor) -> tuple[Float, Float, Rigid]:
     return neutral, posed, Rigid(rotation=u @ vt, translation=offsets[head])
 
 
+def _carried(piece: Piece, skull: Rigid) -> Float:
+    """Return a piece's vertices (n, 3) mm in the head frame when the skull has turned."""
+    if not piece.rides:
+        return piece.vertices
+    turned = skull.apply(piece.vertices)
+    return turned if piece.hold is None else piece.vertices + piece.hold[:, None] * (turned - piece.vertices)
+
+
 class _Builder:
     """Collects pieces of one kind and the look they share."""
 
@@ -204,7 +212,7 @@ def assemble(library: Library, scene: Scene, harmonics: Float, *, texture: int, 
                     index = put_texture(material.texture, shared_textures()[material.texture])
                 known[material] = material_row(material, index)
             row = known[material]
-            placed = cam.apply(skull.apply(piece.vertices) if piece.rides else piece.vertices)
+            placed = cam.apply(_carried(piece, skull))
             turn = cam.rotation @ skull.rotation if piece.rides else cam.rotation
             _add_piece(layers if material.layer else solids, piece, placed, turn, row)
     starts = np.cumsum([0] + [t.size for t in textures])

@@ -75,16 +75,16 @@ def _rings(model: HeadModel, head: Float, collar: str, width: float, folds: np.r
     border = head[_collar(model)]
     low = neck[-1]
     sine, cosine = np.sin(azimuth), np.cos(azimuth)
-    a = 192 * width
+    a = 203 * width
     b = 96 * (0.5 + 0.5 * width)
     middle_z = float(border[:, 2].mean()) - 14
     ring_x = a * np.sign(sine) * np.abs(sine) ** 0.75
     ring_z = middle_z + b * np.sign(cosine) * np.abs(cosine) ** 0.8
-    drop = 46 + 48 * np.clip(cosine, 0, 1) + 60 * np.clip(-cosine, 0, 1) + 4 * np.abs(sine)
+    drop = 32 + 62 * np.clip(cosine, 0, 1) + 74 * np.clip(-cosine, 0, 1) + 2 * np.abs(sine)
     shoulder = np.stack([ring_x, float(border[:, 1].mean()) - drop, ring_z], axis=-1)
     t = np.linspace(0, 1, 7)[1:, None, None]
     slope = low * (1 - t) + shoulder * t
-    slope[..., 1] += 15 * np.sin(np.pi * t[..., 0]) * (0.3 + np.abs(sine))
+    slope[..., 1] += 7 * np.sin(np.pi * t[..., 0]) * (0.3 + np.abs(sine))
     # down to the hips, so that nobody in a group floats
     fall, grow = np.array(_HIPS).T[..., None]
     trunk = np.stack(

@@ -226,5 +226,5 @@ def _below_hat(piece: Piece) -> Piece:
     assert piece.corner_uv is not None
     return Piece(
         vertices=p, faces=faces, corner_uv=piece.corner_uv[keep], tangents=piece.tangents, rides=True, material=piece.material,
-        occlusion=piece.occlusion,
+        occlusion=piece.occlusion, normals=piece.normals, hold=piece.hold,
     )  # fmt: skip

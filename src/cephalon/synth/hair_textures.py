@@ -28,7 +28,7 @@ def layer_textures() -> Mapping[str, Float32]:
     for layer in range(FUR_LAYERS):
         # a share of the strands ends below each shell
         least = 0.12 + 0.62 * (layer / FUR_LAYERS) ** 1.3
-        alpha = np.clip((order - least) / 0.10, 0, 1) * 0.95
+        alpha = np.clip((order - least) / 0.18, 0, 1) * 0.95
         textures[f"fur{layer}"] = np.stack([bright, alpha.astype(np.float32)], axis=-1)
     return textures
 

@@ -133,7 +133,7 @@ def _masks(model: HeadModel, region: dict[str, Float], position: Float) -> dict[
         hairline + 2.5 * np.sin(way / 9.0 + 1.0) + 1.5 * np.sin(way / 3.7 + z / 5.0) + 1.2 * np.sin(z / 4.1 - 2.0)
     )
     not_ear = 1 - np.clip(region["ears"] * 2, 0, 1)
-    scalp = _step(y - hairline, -8, 9) * not_ear
+    scalp = _step(y - hairline, -8, 9) * not_ear * outside  # the throat lies behind the face, too
     front = _step(z, -5, 25)
     jaw_line = np.interp(x, [0, 20, 40, 55, 66, 75], [-200, -200, -190, -150, -120, -110])
     cheek_line = np.interp(x, [0, 30, 45, 55, 62, 70, 80], [-52, -50, -45, -36, -10, 12, 20])

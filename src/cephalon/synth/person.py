@@ -253,9 +253,9 @@ def _draw_hair(
         colour = _jitter(rng, _DYES[int(rng.integers(len(_DYES)))], 0.2)
     # half of the hair is white at 65 on the mean, later where there is more pigment
     grey = float(np.clip(rng.normal((age - 50 - 6 * min(melanin, 1.0)) / 32, 0.22), 0, 1))
-    if rng.random() < (0.65 if sex == "female" else 0.12):
+    if rng.random() < (0.7 if sex == "female" else 0.15):
         grey *= 0.12  # dyed
-    white = np.array([0.27, 0.262, 0.25])
+    white = np.array([0.24, 0.23, 0.215])
     rgb = np.array(colour) * (1 - grey) + white * grey
     male = sex == "male"
     if male and age > 25 and rng.random() < options.bald + max(0.0, (age - 40) / 250):
@@ -266,7 +266,7 @@ def _draw_hair(
     else:
         curly = 0.22 if melanin > 1.2 else 0.03
         style = _choose(
-            rng, ("shaved", "short", "afro", "strands", "tied", "mesh"), [0.01, 0.03, curly, 0.46, 0.16, 0.26]
+            rng, ("shaved", "short", "afro", "strands", "tied", "mesh"), [0.01, 0.03, curly, 0.55, 0.14, 0.22]
         )
     if style == "mesh":
         fitting = [m for m in meshes if male == m.startswith("short") or (not male and m == "short04")]

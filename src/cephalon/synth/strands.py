@@ -217,6 +217,7 @@ def _ribbons(
         tangents=np.repeat(along.reshape(-1, 3), 2, axis=0), normals=np.repeat(body.reshape(-1, 3), 2, axis=0), rides=True,
         material=Material(label="hair", kind="hair", layer=True, rgb=hair.rgb, texture="strands"),
         occlusion=np.repeat(np.clip(shade, 0, 1.2).reshape(-1), 2),
+        hold=np.clip((vertices[:, 1] + 185.0) / 115.0, 0.0, 1.0),
     )  # fmt: skip
 
 
