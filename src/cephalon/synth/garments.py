@@ -71,12 +71,13 @@ def _on_front(rings: Float, rows: Float, x: Float) -> Float:
     front = slice(columns // 4, 3 * columns // 4 + 1)  # azimuths from -90 to 90 degrees, x rising
     ring = rings[first, front] * (1 - t) + rings[first + 1, front] * t
     rising = np.maximum.accumulate(ring[..., 0], axis=1)
-    return np.stack(
-        [
-            np.stack([x[k], np.interp(x[k], rising[k], ring[k, :, 1]), np.interp(x[k], rising[k], ring[k, :, 2])], axis=1)
-            for k in range(len(rows))
-        ]
-    )
+    left = np.clip((rising[:, None, :] <= x[..., None]).sum(-1) - 1, 0, rising.shape[1] - 2)
+    row = np.arange(len(rows))[:, None]
+    x0 = rising[row, left]
+    share = np.clip((x - x0) / np.maximum(rising[row, left + 1] - x0, 1e-6), 0, 1)[..., None]
+    points = ring[row, left] * (1 - share) + ring[row, left + 1] * share
+    points[..., 0] = x
+    return points
 
 
 def _strip(

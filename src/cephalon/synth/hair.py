@@ -69,7 +69,7 @@ def hair_pieces(
         if covered:
             locks = _below_hat(locks)
         pieces.append(locks)
-        pieces += _under(model, neutral, hair, 3)
+        pieces += _under(model, neutral, hair, 2)
     if hair.beard != "none" and hair.beard_mm > 1.5 and not person.wear.mask:
         pieces += _fur(
             model, posed, beard(model, hair.beard), hair, hair.beard_mm * 1.3, "beard", 0.8 * detail, rides=False

@@ -93,9 +93,16 @@ def _eye_pattern(number: int) -> tuple[Float, Float]:
     return fibres, veins
 
 
+@lru_cache(maxsize=1)
+def _lid_shade() -> Float:
+    """Share of light (80, 80, 1) that the upper lid and its lashes leave to the ball below them."""
+    rho, angle = _polar()
+    return (1 - 0.5 * np.clip((rho * np.sin(angle) - 0.30) / 0.7, 0, 1) ** 1.2)[..., None]
+
+
 def paint_eye(person: Person) -> Float32:
     """Return an eyeball's texture (80, 80, 4): pupil, fibres, limbal ring, veined white; wetness in the fourth channel."""
-    rho, angle = _polar()
+    rho, _ = _polar()
     fibres, veins = _eye_pattern(person.skin.seed % 16)
     collarette = np.exp(-(((rho - person.pupil - 0.16) / 0.12) ** 2))
     iris = np.array(person.iris_rgb) * np.exp(0.42 * fibres)[..., None]
@@ -110,8 +117,7 @@ def paint_eye(person: Person) -> Float32:
     hole = np.clip((person.pupil - rho) / 0.04 + 0.5, 0, 1)[..., None]
     colour = white * (1 - rim) + iris * rim
     colour = colour * (1 - hole) + 0.003 * hole
-    # the upper lid and its lashes shade the ball below them
-    colour = colour * (1 - 0.5 * np.clip((rho * np.sin(angle) - 0.30) / 0.7, 0, 1) ** 1.2)[..., None]
+    colour = colour * _lid_shade()
     wet = np.where(rho < 1.15, 1.0, 0.75)[..., None]
     return np.concatenate([colour, wet], axis=-1).astype(np.float32)
 

@@ -270,7 +270,7 @@ def _draw_hair(
         )
     if style == "mesh":
         fitting = [m for m in meshes if male == m.startswith("short") or (not male and m == "short04")]
-        if rng.random() < 0.85:
+        if rng.random() < 0.93:
             fitting = [m for m in fitting if m not in ("bob01", "bob02")] or fitting  # their fringes hide an eye
         style = "mesh:" + fitting[int(rng.integers(len(fitting)))] if fitting else "strands"
     length = float(rng.uniform(25, 80) if male and rng.random() < 0.85 else rng.uniform(90, 420))

@@ -90,7 +90,7 @@ def cards(model: HeadModel, neutral: Float, hair: Hair, detail: float, *, tied: 
     drawn = measure.to_drawing(neutral)
     chosen, cumulative = _roots(model)
     short = hair.length_mm < 85
-    count = int((420 if short or tied else 400) * np.clip(detail, 0.6, 1.5))
+    count = int((420 if short or tied else 340) * np.clip(detail, 0.6, 1.5))
     faces = model.faces[
         chosen[np.searchsorted(cumulative, (np.arange(count) + rng.random(count)) / count).clip(0, len(chosen) - 1)]
     ]
@@ -109,7 +109,7 @@ def cards(model: HeadModel, neutral: Float, hair: Hair, detail: float, *, tied: 
         tail = _tail(_KNOT, float(np.clip(hair.length_mm, 60, 300)), hair, rng)
         curve, layer = np.concatenate([curve, tail]), np.concatenate([layer, rng.random(len(tail))])
         bright = np.zeros(len(curve))
-    width = (8.0 if short else 15.0) / np.sqrt(np.clip(detail, 0.6, 1.5))
+    width = (8.0 if short else 15.0 if tied else 16.5) / np.sqrt(np.clip(detail, 0.6, 1.5))
     return _ribbons(curve, layer, bright, hair, measure, rng, width=width, taper=0.45 if short or tied else 0.25)
 
 
