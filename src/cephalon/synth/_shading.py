@@ -155,7 +155,7 @@ def shade_kernel(
                         th_ = (tx * hx + ty * hy + tz * hz) * hl
                         sine = max(1.0 - th_ * th_, 0.0)
                         # Kajiya and Kay's two lobes: one white and narrow, one in the hair's colour and broad.
-                        narrow, broad = 0.10 * sine**40, 0.9 * sine**9
+                        narrow, broad = 0.07 * sine**40, 0.9 * sine**9
                         diffuse = lit * wrapped * across
                         shine = lit * max(wrapped, 0.0)
                         cr += diffuse * lamps[lamp, 3] + shine * broad * lamps[lamp, 3]
@@ -339,7 +339,9 @@ def skin_kernel(
             # hair that is painted: cropped scalp, stubble, brows
             area = max(beard_full * masks[r, c, 7], beard_goatee * masks[r, c, 8], beard_moustache * masks[r, c, 9])
             hairs = min(max(0.5 + 0.55 * strands, 0.0), 1.0)
-            a = max(stubble * masks[r, c, 7] * (0.35 + 0.5 * hairs) * 0.55, area * (0.55 + 0.45 * hairs))
+            # towards its edge a beard thins out hair by hair
+            a = max(stubble * masks[r, c, 7] * (0.35 + 0.5 * hairs) * 0.55, min(1.7 * area - 0.8 * (1.0 - hairs), area))
+            a = max(a, 0.0)
             brows = brow_strength * brow[r, c] * (1.0 - brow_thin * (1.0 - brow[r, c]))
             a = max(a, brows)
             red, green, blue = red * (1 - a) + a * hair_r, green * (1 - a) + a * hair_g, blue * (1 - a) + a * hair_b
@@ -361,8 +363,8 @@ def skin_kernel(
             green = (green * (1 - cavity) + wet_g * cavity * inside) * shade
             blue = (blue * (1 - cavity) + wet_b * cavity * inside) * shade * shade
             nostril = 1.0 - 0.5 * masks[r, c, 15]
-            gloss = (0.35 + 0.75 * oil * (0.4 + 0.8 * nose + 0.3 * cheeks)) * (
-                1.0 + 0.18 * noise[r, c, 0] + 0.12 * medium
+            gloss = (0.35 + 0.62 * oil * (0.4 + 0.8 * nose + 0.3 * cheeks)) * (
+                1.0 + 0.30 * noise[r, c, 0] + 0.14 * medium
             )
             gloss = gloss * (1 - a) * shade + lips * (0.22 + 0.4 * lip_amount) + 0.5 * cavity
             out[r, c, 0] = min(max(red * nostril, 0.002), 0.95)

@@ -66,7 +66,7 @@ def fall(
     )
     direction /= np.linalg.norm(direction, axis=2, keepdims=True)
     body = 2.0 + layer * (5.0 + 9.0 * hair.volume)
-    lift = (5.0 * hair.volume * top * layer)[:, None] * np.sin(np.pi * t**0.6)
+    lift = (2.0 * hair.volume * top * layer)[:, None] * np.sin(np.pi * t**0.6)
     off = body[:, None] * np.clip(t * 3 + 0.15 + 0.5 * top[:, None], 0, 1) + lift
     off = np.where(fringe[:, None], np.minimum(off, 3.0 + 5.0 * layer[:, None]), off)
     far = radius(direction.reshape(-1, 3)).reshape(t.shape) + off
@@ -137,10 +137,11 @@ def _gather(
     curl = min(hair.curl, 1.0)
     length = max(120 - 80 * curl, 2.8 * float(s[:, -1].mean()) / SEGMENTS)
     phase = rng.uniform(0, 2 * np.pi, _STRANDS)[strand] + rng.normal(0, 0.5, len(drop))
-    size = (0.8 + 8.0 * curl) * np.clip((s - 60) / 120, 0, 1) * loose[:, None]
+    size = (0.8 + 8.0 * curl) * np.clip((s - 70) / 120, 0, 1) * loose[:, None]
     turn = 2 * np.pi * s / length + phase[:, None]
     curve[..., 0] += size * (np.cos(drop)[:, None] * np.sin(turn) + 0.6 * np.sin(drop)[:, None] * np.cos(turn))
     curve[..., 2] += size * (-np.sin(drop)[:, None] * np.sin(turn) + 0.6 * np.cos(drop)[:, None] * np.cos(turn))
-    stray = rng.random(len(drop)) < 0.05
-    curve += (stray * rng.normal(0, 5.0, len(drop)))[:, None, None] * along[None, :, None] * rng.normal(0, 1, (len(drop), 1, 3))
+    stray = (rng.random(len(drop)) < 0.05) * rng.normal(0, 4.0, len(drop))
+    hanging = np.clip(along * 2 - 1, 0, 1)[None, :, None]
+    curve += stray[:, None, None] * hanging * rng.normal(0, 1, (len(drop), 1, 3))
     return rng.normal(0, 0.16, _STRANDS)[strand]

@@ -248,14 +248,15 @@ def _draw_hair(
     shares = [(1 - dark) * a + dark * b for a, b in zip(light, [0.7, 0.25, 0.05, 0, 0, 0], strict=True)]
     colour = _jitter(rng, _HAIRS[_choose(rng, tuple(_HAIRS), shares)], 0.3)
     if sex == "female" and age > 16 and rng.random() < 0.22:
-        colour = _jitter(rng, _HAIRS[_choose(rng, tuple(_HAIRS), [0.05, 0.15, 0.3, 0.25, 0.17, 0.08])], 0.25)  # dyed
+        wanted = [0.05, 0.15, 0.3, 0.25, 0.17, 0.08] if melanin < 0.9 else [0.25, 0.3, 0.3, 0.1, 0.02, 0.03]
+        colour = _jitter(rng, _HAIRS[_choose(rng, tuple(_HAIRS), wanted)], 0.25)  # dyed
     if age > 13 and rng.random() < 0.015:
         colour = _jitter(rng, _DYES[int(rng.integers(len(_DYES)))], 0.2)
     # half of the hair is white at 65 on the mean, later where there is more pigment
     grey = float(np.clip(rng.normal((age - 50 - 6 * min(melanin, 1.0)) / 32, 0.22), 0, 1))
     if rng.random() < (0.7 if sex == "female" else 0.15):
         grey *= 0.12  # dyed
-    white = np.array([0.24, 0.23, 0.215])
+    white = np.array([0.235, 0.220, 0.198])
     rgb = np.array(colour) * (1 - grey) + white * grey
     male = sex == "male"
     if male and age > 25 and rng.random() < options.bald + max(0.0, (age - 40) / 250):
@@ -331,10 +332,12 @@ def _draw_wear(rng: np.random.Generator, options: PersonOptions, adult: bool, se
 
 
 def _cloth(rng: np.random.Generator) -> tuple[float, float, float]:
-    """Draw a fabric's linear colour: many greys, blues and earth tones, some strong ones."""
+    """Draw a fabric's linear colour: many greys, blues, reds and earth tones, some of any hue and some strong ones."""
     value = float(np.exp(rng.uniform(np.log(0.015), np.log(0.75))))
-    saturation = float(rng.beta(1.0, 2.2))
-    hue = rng.random()
+    saturation = float(rng.beta(0.9, 2.2))
+    hue = (rng.normal(0.6, 0.05), rng.normal(0.02, 0.05), rng.normal(0.33, 0.1), rng.random())[
+        int(np.searchsorted((0.45, 0.72, 0.82), rng.random()))
+    ]
     wheel = np.clip(np.abs((hue * 6 + np.array([0.0, 4.0, 2.0])) % 6 - 3) - 1, 0, 1)
     rgb = value * (1 - saturation + saturation * wheel)
     return (float(rgb[0]), float(rgb[1]), float(rgb[2]))
