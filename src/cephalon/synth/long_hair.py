@@ -68,6 +68,8 @@ def fall(
     body = 2.0 + layer * (5.0 + 9.0 * hair.volume)
     lift = (2.0 * hair.volume * top * layer)[:, None] * np.sin(np.pi * t**0.6)
     off = body[:, None] * np.clip(t * 3 + 0.15 + 0.5 * top[:, None], 0, 1) + lift
+    # its own weight presses hair to the crown
+    off = off * (1 - 0.75 * np.clip((direction[..., 1] - 0.35) / 0.55, 0, 1))
     off = np.where(fringe[:, None], np.minimum(off, 3.0 + 5.0 * layer[:, None]), off)
     far = radius(direction.reshape(-1, 3)).reshape(t.shape) + off
     curve = SKULL_CENTRE + direction * far[..., None]
