@@ -19,7 +19,15 @@ from cephalon.synth.hair import hair_pieces
 from cephalon.synth.hair_textures import layer_textures
 from cephalon.synth.labels import LABELS
 from cephalon.synth.light import irradiance_coefficients, rotate_sh
-from cephalon.synth.paint import EYE_UV_SCALE, paint_cloth, paint_eye, paint_print, paint_skin, shared_textures, skin_tone
+from cephalon.synth.paint import (
+    EYE_UV_SCALE,
+    paint_cloth,
+    paint_eye,
+    paint_print,
+    paint_skin,
+    shared_textures,
+    skin_tone,
+)
 from cephalon.synth.piece import Material, Piece, vertex_normals_fast
 from cephalon.synth.scene import Actor, Scene
 from cephalon.synth.stock import Library

@@ -25,7 +25,15 @@ _MOVED_BY: dict[str, dict[str, float]] = {
     "nose": {"noseSneer": 1.0},
 }  # fmt: skip
 """Fold -> what moves the skin there and how much; the coefficients of the face's side count."""
-_DEPTH = {"cheek": 0.42, "corner": 0.35, "forehead": 0.30, "frown": 0.34, "outer eye": 0.28, "lower lid": 0.26, "nose": 0.30}
+_DEPTH = {
+    "cheek": 0.42,
+    "corner": 0.35,
+    "forehead": 0.30,
+    "frown": 0.34,
+    "outer eye": 0.28,
+    "lower lid": 0.26,
+    "nose": 0.30,
+}
 """Share of the light that a fold at its deepest takes away."""
 _YOUNG = {"cheek": 0.7, "corner": 0.8, "forehead": 0.5, "frown": 0.55, "outer eye": 0.3, "lower lid": 0.7, "nose": 0.8}
 """How deep folds of the young are, as a share; full depth is reached at 60 years."""
@@ -47,7 +55,9 @@ class Fold:
     share: Float32
 
 
-def make_folds(p: Float, mouth: tuple[float, float], eye: tuple[float, float], skin: NDArray[np.bool_]) -> tuple[Fold, ...]:
+def make_folds(
+    p: Float, mouth: tuple[float, float], eye: tuple[float, float], skin: NDArray[np.bool_]
+) -> tuple[Fold, ...]:
     """Return the folds over a chart.
 
     Parameters
@@ -69,7 +79,9 @@ def make_folds(p: Float, mouth: tuple[float, float], eye: tuple[float, float], s
         return bump(d, width) + 0.45 * bump(d - 0.6 * width, 2.4 * width) - 0.22 * bump(d - 3.6 * width, 1.8 * width)
 
     mouth_x, mouth_y = mouth
-    line = np.interp(y, [mouth_y - 14, mouth_y, mouth_y + 14, -28, -18], [mouth_x + 13, mouth_x + 11, mouth_x + 6, 23, 18])
+    line = np.interp(
+        y, [mouth_y - 14, mouth_y, mouth_y + 14, -28, -18], [mouth_x + 13, mouth_x + 11, mouth_x + 6, 23, 18]
+    )
     level = y + 2.5 * np.sin(x / 11.0) + 1.6 * np.sin(p[..., 0] / 6.3 + 0.7)
     lines = (0.5 + 0.5 * np.sin(2 * np.pi * level / 9.5)) ** 3
     fan = np.arctan2(y - eye[1], x - eye[0] - 9)
@@ -77,12 +89,15 @@ def make_folds(p: Float, mouth: tuple[float, float], eye: tuple[float, float], s
     below = np.hypot((x - eye[0]) / 1.5, y - eye[1] - 5)
     drawn = {
         "cheek": furrow(x - line, 1.7) * ends(y, mouth_y - 12, -15, 9),
-        "corner": furrow(np.hypot(x - mouth_x - 2, (y - mouth_y) / 2.2) - 4.5, 1.2) * ends(x, mouth_x + 2, mouth_x + 14, 3),
+        "corner": furrow(np.hypot(x - mouth_x - 2, (y - mouth_y) / 2.2) - 4.5, 1.2)
+        * ends(x, mouth_x + 2, mouth_x + 14, 3),
         "forehead": (lines - 0.25) * ends(y, 44, 82, 9) * np.clip((52 - x) / 16, 0, 1),
         "frown": furrow(x - 8.5 + 0.10 * (y - 34), 1.4) * ends(y, 22, 48, 8),
         "outer eye": (0.5 + 0.5 * np.cos(9 * fan + 0.6)) ** 3 * ends(away, 8, 26, 7) * (np.abs(fan) < 0.9),
         "lower lid": furrow(18.5 - below, 1.4) * ends(eye[1] - y, 5, 19, 3) * ends(x, eye[0] - 14, eye[0] + 17, 7),
-        "nose": (0.5 + 0.5 * np.sin(2 * np.pi * (y + 0.35 * x) / 5.0)) ** 2 * ends(y, 4, 24, 5) * np.clip((12 - x) / 5, 0, 1),
+        "nose": (0.5 + 0.5 * np.sin(2 * np.pi * (y + 0.35 * x) / 5.0)) ** 2
+        * ends(y, 4, 24, 5)
+        * np.clip((12 - x) / 5, 0, 1),
     }
     found = []
     for name, share in drawn.items():
@@ -97,7 +112,8 @@ def make_folds(p: Float, mouth: tuple[float, float], eye: tuple[float, float], s
 def fold_depth(name: str, side: str, expression: Mapping[str, float], age_years: float) -> float:
     """Return the share of light, 0 to 1, that a fold takes away at its deepest for ARKit coefficients and an age."""
     moved = sum(
-        weight * (expression.get(cause + side, 0.0) or expression.get(cause, 0.0)) for cause, weight in _MOVED_BY[name].items()
+        weight * (expression.get(cause + side, 0.0) or expression.get(cause, 0.0))
+        for cause, weight in _MOVED_BY[name].items()
     )
     old = float(np.clip((age_years - 15) / 45, 0, 1))
     return _DEPTH[name] * min(moved, 1.0) * (_YOUNG[name] + (1 - _YOUNG[name]) * old)

@@ -18,7 +18,9 @@ _OPENING = np.array([  # ring of the cloth; half of what a jacket leaves open; t
     (3.0, 40, 47), (4.5, 46, 60), (6.0, 50, 68), (8.0, 49, 82), (9.6, 47, 102), (9.8, 46, 84), (11.5, 42, 98), (13.0, 37, 92),
     (14.0, 31, 80), (15.0, 17, 52), (16.0, 2, 12),
 ])  # fmt: skip
-_TIE = np.array([(0.4, 9), (1.2, 15), (2.2, 13), (3.2, 9), (5.0, 14), (8.0, 18), (11.0, 22), (13.0, 26), (15.0, 33), (16.0, 38)])
+_TIE = np.array(
+    [(0.4, 9), (1.2, 15), (2.2, 13), (3.2, 9), (5.0, 14), (8.0, 18), (11.0, 22), (13.0, 26), (15.0, 33), (16.0, 38)]
+)
 
 
 def sewn(rings: Float, edge: Float, out: Float, azimuth: Float, person: Person) -> list[Piece]:
@@ -38,7 +40,9 @@ def sewn(rings: Float, edge: Float, out: Float, azimuth: Float, person: Person) 
         return [
             _leaves(edge, out, azimuth, _CLOTH, rng),
             _strip(rings, rows, -half, half, 2.0, _CLOTH),
-            _strip(rings, rows, half - 0.3, half + 1.2, 2.3, Material(label="clothes", rgb=_shaded(wear.cloth_rgb, 0.45))),
+            _strip(
+                rings, rows, half - 0.3, half + 1.2, 2.3, Material(label="clothes", rgb=_shaded(wear.cloth_rgb, 0.45))
+            ),
             *_buttons(rings, (3.5, 9.0, 12.6, 14.2, 15.3, 16.3), buttons),
         ]
     if wear.collar == "suit":
@@ -101,10 +105,13 @@ def _buttons(rings: Float, rows: tuple[float, ...], rgb: tuple[float, float, flo
     centre = _on_front(rings, np.array(rows), np.zeros((len(rows), 1)))
     angle = np.arange(8) / 8 * 2 * np.pi
     disc = 5.0 * np.stack([np.cos(angle), np.sin(angle), 0 * angle], axis=1)
-    vertices = np.concatenate([centre + disc, centre + [0.0, 0.0, 1.0]], axis=1) + [0.0, 1.0, 3.0]
+    middle = centre + np.array([0.0, 0.0, 1.0])
+    vertices = np.concatenate([centre + disc, middle], axis=1) + np.array([0.0, 1.0, 3.0])
     fan = np.array([[8, k, (k + 1) % 8] for k in range(8)])
     faces = (fan[None] + 9 * np.arange(len(rows))[:, None, None]).reshape(-1, 3).astype(np.int32)
-    return [Piece(vertices=vertices.reshape(-1, 3), faces=faces, material=Material(label="clothes", rgb=rgb, roughness=0.4))]
+    return [
+        Piece(vertices=vertices.reshape(-1, 3), faces=faces, material=Material(label="clothes", rgb=rgb, roughness=0.4))
+    ]
 
 
 def _leaves(edge: Float, out: Float, azimuth: Float, material: Material, rng: np.random.Generator) -> Piece:
@@ -140,7 +147,9 @@ def _jacket(
         int(rng.choice(4, p=[0.6, 0.2, 0.08, 0.12]))
     ]
     shirt = Material(
-        label="clothes", rgb=(float(white[0] * tint[0]), float(white[1] * tint[1]), float(white[2] * tint[2])), roughness=0.8
+        label="clothes",
+        rgb=(float(white[0] * tint[0]), float(white[1] * tint[1]), float(white[2] * tint[2])),
+        roughness=0.8,
     )
     # every ring of the cloth is a row, so that strips lie on its facets
     rows = np.union1d(_OPENING[:, 0], np.arange(3.0, 17.0))

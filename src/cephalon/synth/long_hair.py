@@ -95,7 +95,14 @@ def _fringe(
 
 
 def _hang(
-    last: Float, below: Float, drop: Float, strand: Float, layer: Float, hair: Hair, forward: bool, rng: np.random.Generator
+    last: Float,
+    below: Float,
+    drop: Float,
+    strand: Float,
+    layer: Float,
+    hair: Hair,
+    forward: bool,
+    rng: np.random.Generator,
 ) -> Float:
     """Return how far (m, p, 3) points that hang `below` mm (m, p) from where locks leave the skull, `last` (m, 3), lie from there.
 

@@ -90,9 +90,7 @@ def make_skin_maps(
     )
 
 
-def _folds(
-    model: HeadModel, position: Float, region: dict[str, Float], covered: NDArray[np.bool_]
-) -> tuple[Fold, ...]:
+def _folds(model: HeadModel, position: Float, region: dict[str, Float], covered: NDArray[np.bool_]) -> tuple[Fold, ...]:
     measure = yardstick(model)
     points = model.point_set("iso")
     mouth = measure.to_drawing(points.positions(model.mean, model.faces)[points.index("ch_l")])

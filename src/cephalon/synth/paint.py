@@ -165,7 +165,9 @@ def _motif(number: int) -> Float:
         return ((away < 20) & ~((away > 12) & (away < 16))).astype(float)
     if number % 4 == 2:
         return ((np.abs(x - 31.5) + 1.2 * np.abs(y - 20) < 24) & ((x + y) // 6 % 2 == 0)).astype(float)
-    return (rng.random((4, 5))[(y - 4).clip(0, 39) // 10, (x - 7).clip(0, 49) // 10] < 0.5) * ((x > 7) & (x < 57) & (y > 4) & (y < 44))
+    return (rng.random((4, 5))[(y - 4).clip(0, 39) // 10, (x - 7).clip(0, 49) // 10] < 0.5) * (
+        (x > 7) & (x < 57) & (y > 4) & (y < 44)
+    )
 
 
 def paint_print(person: Person) -> Float32:

@@ -211,7 +211,11 @@ def _ribbons(
     u0 = rng.random((count, 1, 1))
     uv = uv_rows + u0[..., None] * np.array([1, 0, 1, 0, 1, 0], np.float32)
     deep = 0.55 + 0.45 * layer[:, None]
-    shade = np.exp(rng.normal(0, 0.08, (count, 1)) + bright[:, None]) * deep * (0.8 + 0.2 * np.clip(np.arange(points)[None] / 3.0, 0, 1))
+    shade = (
+        np.exp(rng.normal(0, 0.08, (count, 1)) + bright[:, None])
+        * deep
+        * (0.8 + 0.2 * np.clip(np.arange(points)[None] / 3.0, 0, 1))
+    )
     return Piece(
         vertices=measure.from_drawing(vertices), faces=faces, corner_uv=uv.reshape(-1, 6).astype(np.float32),
         tangents=np.repeat(along.reshape(-1, 3), 2, axis=0), normals=np.repeat(body.reshape(-1, 3), 2, axis=0), rides=True,
