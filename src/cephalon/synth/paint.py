@@ -97,7 +97,7 @@ def _eye_pattern(number: int) -> tuple[Float, Float]:
 def _lid_shade() -> Float:
     """Share of light (80, 80, 1) that the upper lid and its lashes leave to the ball below them."""
     rho, angle = _polar()
-    return (1 - 0.5 * np.clip((rho * np.sin(angle) - 0.30) / 0.7, 0, 1) ** 1.2)[..., None]
+    return (1 - 0.4 * np.clip((rho * np.sin(angle) - 0.45) / 0.6, 0, 1))[..., None]
 
 
 def paint_eye(person: Person) -> Float32:
