@@ -190,7 +190,7 @@ def mask(model: HeadModel, posed: Float, person: Person, rng: np.random.Generato
         around[1:-1, 1:-1] = (taut[:-2, 1:-1] + taut[2:, 1:-1] + taut[1:-1, :-2] + taut[1:-1, 2:]) / 4
         taut = np.maximum(radius, around)
     out = flat / radius[..., None]
-    cloth = skin + out * ((taut - radius) + 5.0)[..., None]
+    cloth = skin + out * ((taut - radius) + 7.0)[..., None]
     cloth[..., 1] += rng.normal(0, 0.3, (rows, 1))
     # under the chin, where the skin turns away from the axis, it hangs below
     cloth[-3:, :, 1] -= np.array([2.0, 5.0, 9.0])[:, None]
