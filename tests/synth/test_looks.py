@@ -12,7 +12,7 @@ from cephalon.synth.assemble import assemble
 from cephalon.synth.body import clothes
 from cephalon.synth.folds import fold_depth, fold_skin
 from cephalon.synth.options import PersonOptions
-from cephalon.synth.paint import paint_skin
+from cephalon.synth.paint import fitting_skins, paint_skin
 from cephalon.synth.person import Person, draw_person
 from cephalon.synth.strands import cards
 from cephalon.synth.yardstick import yardstick
@@ -81,6 +81,25 @@ def test_folds_are_shade_and_not_colour(library, shots):
     shaded = stages[1].texels[first[0] : first[0] + albedo.size].reshape(albedo.shape)
     assert (shaded != albedo).any(axis=-1).sum() > 100
     assert np.array_equal(stages[0].texels[: albedo.size].reshape(albedo.shape), albedo)
+
+
+def test_skins_are_of_the_persons_sex_and_age(people):
+    names = (
+        "middleage_darkskinned_male",
+        "old_lightskinned_female",
+        "old_darkskinned_male_diffuse",
+        "young_lightskinned_female3",
+    )
+    for person in people[:80]:
+        fitting = fitting_skins(names, person)
+        assert fitting
+        beardless = person.sex == "female" or person.age_years < 14
+        assert all(("female" in names[k]) == beardless for k in fitting)
+        if person.age_years < 42:
+            assert not any(names[k].startswith("old") for k in fitting)
+        assert fitting_skins(("", ""), person) == [0, 1]
+    child = next(p for p in people if p.age_years < 12)
+    assert fitting_skins(("old_male_a", "old_male_b"), child) == [0, 1]  # none fits
 
 
 # -- hair ---------------------------------------------------------------------------------------------------------------

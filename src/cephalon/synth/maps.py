@@ -38,7 +38,7 @@ class SkinMaps:
     chart : which skin triangle each texel shows.
     position : (s, s, 3) float32 mm on the mean head.
     relative : (k, s, s, 3) float32 logarithm of skins divided by their own tone.
-    sexes : (k,) "female" or "male" where a skin's name says so, else "".
+    names : (k,) names of the skins, which may say "female" or "male", and "young", "middleage" or "old"; "" of made-up ones.
     masks : (s, s, m) float32 in [0, 1], in the order of `MASKS`.
     noise : (s, s, 6) float32 of mean 0 and deviation 1, in the order of `NOISE`.
     brows : (b, s, s) float32 opacity.
@@ -49,7 +49,7 @@ class SkinMaps:
     chart: Raster
     position: Float32
     relative: Float32
-    sexes: tuple[str, ...]
+    names: tuple[str, ...]
     masks: Float32
     noise: Float32
     brows: Float32
@@ -71,7 +71,7 @@ def make_skin_maps(
     rng = np.random.default_rng(20251121)
     noise = _noise(size, chart.covered, rng)
     relative = [_relative(skin, region, chart.covered) for _, skin in skins]
-    sexes = tuple("female" if "female" in name else "male" if "male" in name else "" for name, _ in skins)
+    names = tuple(name for name, _ in skins)
     if not relative:
         relative = [_plain_relative(noise, masks, rng) for _ in range(3)]
     brows = [_brow_map(model, mesh, position, region) for mesh in brow_meshes]
@@ -81,7 +81,7 @@ def make_skin_maps(
         chart=chart,
         position=position.astype(np.float32),
         relative=np.stack(filled),
-        sexes=sexes or ("",) * len(filled),
+        names=names or ("",) * len(filled),
         masks=_filled(np.stack([masks[name] for name in MASKS], axis=-1).astype(np.float32), chart.covered),
         noise=noise,
         brows=np.stack(brows).astype(np.float32),

@@ -32,12 +32,21 @@ def skin_tone(melanin: float, blood: float) -> Float:
     return _PALE * np.exp(-melanin * _MELANIN - 0.5 * blood * _BLOOD)
 
 
+def fitting_skins(names: tuple[str, ...], person: Person) -> list[int]:
+    """Return the numbers of the skins that a person may have by their names; all, where none fits.
+
+    A man's skin shows a shaven beard, so women and children get none of those; and the young get no skins of the old.
+    """
+    male = person.sex == "male" and person.age_years > 14
+    unlike = ("old_" if person.age_years < 42 else " ", "female" if male else "_male")
+    fitting = [k for k, name in enumerate(names) if not any(word in name for word in unlike)]
+    return fitting or list(range(len(names)))
+
+
 def paint_skin(maps: SkinMaps, person: Person) -> tuple[Float32, NDArray[np.uint8]]:
     """Return the skin's albedo with gloss in the fourth channel, (s, s, 4), and its classes (s, s)."""
     skin, hair = person.skin, person.hair
-    # a man's skin shows a shaven beard, so women and children get none of those
-    sex = person.sex if person.age_years > 14 else "female"
-    fitting = [k for k, of in enumerate(maps.sexes) if of in ("", sex)] or list(range(len(maps.sexes)))
+    fitting = fitting_skins(maps.names, person)
     first, second = (maps.relative[fitting[min(int(d * len(fitting)), len(fitting) - 1)]] for d in skin.detail)
     brow = maps.brows[min(int(skin.brow * len(maps.brows)), len(maps.brows) - 1)]
     tone = skin_tone(skin.melanin, skin.blood)
