@@ -1,4 +1,4 @@
-"""Textures of one person: skin, eyes, clothes. All linear, (h, w, 4) float32, row 0 is v = 1."""
+"""Textures of one person: skin, eyes, clothes. (h, w, 4) uint8: sRGB colour, and gloss in hundredths; row 0 is v = 1."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from cephalon.synth._shading import skin_kernel
+from cephalon.colour import srgb_from_linear
+from cephalon.synth._shading import GLOSS, skin_kernel
 from cephalon.synth.labels import LABELS
 from cephalon.synth.maps import SkinMaps
 from cephalon.synth.person import Person
 
 Float = NDArray[np.float64]
 Float32 = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+SRGB = srgb_from_linear(np.linspace(0, 1, 1 << 14))
+"""sRGB bytes of linear values from 0 to 1, for kernels."""
 
 _PALE = np.array([0.66, 0.455, 0.365])
 _MELANIN = np.array([0.80, 1.0, 1.12])
@@ -32,7 +37,7 @@ def skin_tone(melanin: float, blood: float) -> Float:
     return _PALE * np.exp(-melanin * _MELANIN - 0.5 * blood * _BLOOD)
 
 
-def paint_skin(maps: SkinMaps, person: Person) -> tuple[Float32, NDArray[np.uint8]]:
+def paint_skin(maps: SkinMaps, person: Person) -> tuple[Bytes, Bytes]:
     """Return the skin's albedo with gloss in the fourth channel, (s, s, 4), and its classes (s, s)."""
     skin, hair = person.skin, person.hair
     count = len(maps.relative)
@@ -59,13 +64,21 @@ def paint_skin(maps: SkinMaps, person: Person) -> tuple[Float32, NDArray[np.uint
         ],
         dtype=np.float32,
     )  # fmt: skip
-    albedo = np.zeros((*brow.shape, 4), dtype=np.float32)
+    albedo = np.zeros((*brow.shape, 4), dtype=np.uint8)
     labels = maps.labels.copy()
     classes = np.array([LABELS["brows"], LABELS["beard"], LABELS["hair"]], dtype=np.uint8)
     skin_kernel(
-        first, second, float(skin.mix), maps.masks, maps.noise, brow, values, maps.labels, classes, albedo, labels
+        first, second, float(skin.mix), maps.masks, maps.noise, brow, values, maps.labels, classes, SRGB, albedo, labels
     )
     return albedo, labels
+
+
+def _coded(colour: NDArray[np.floating], gloss: NDArray[np.floating] | float = 1.0) -> Bytes:
+    """Return the bytes (h, w, 4) of a linear colour (h, w, 3) and a gloss (h, w)."""
+    coded = np.zeros((*colour.shape[:2], 4), dtype=np.uint8)
+    coded[..., :3] = srgb_from_linear(colour)
+    coded[..., 3] = np.round(np.asarray(gloss) * GLOSS)
+    return coded
 
 
 @lru_cache(maxsize=1)
@@ -91,7 +104,7 @@ def _eye_pattern(number: int) -> tuple[Float, Float]:
     return fibres, veins
 
 
-def paint_eye(person: Person) -> Float32:
+def paint_eye(person: Person) -> Bytes:
     """Return an eyeball's texture (80, 80, 4): pupil, fibres, limbal ring, veined white; wetness in the fourth channel."""
     rho, _ = _polar()
     fibres, veins = _eye_pattern(person.skin.seed % 16)
@@ -108,8 +121,7 @@ def paint_eye(person: Person) -> Float32:
     hole = np.clip((person.pupil - rho) / 0.04 + 0.5, 0, 1)[..., None]
     colour = white * (1 - rim) + iris * rim
     colour = colour * (1 - hole) + 0.003 * hole
-    wet = np.where(rho < 1.15, 1.0, 0.75)[..., None]
-    return np.concatenate([colour, wet], axis=-1).astype(np.float32)
+    return _coded(colour, np.where(rho < 1.15, 1.0, 0.75))
 
 
 @lru_cache(maxsize=1)
@@ -123,7 +135,7 @@ def _weave() -> Float32:
     return np.stack([knit * fine, fine], axis=-1).astype(np.float32)
 
 
-def paint_cloth(person: Person) -> Float32:
+def paint_cloth(person: Person) -> Bytes:
     """Return a fabric's texture (64, 64, 4)."""
     y, x = np.mgrid[0:64, 0:64]
     weave = _weave()
@@ -139,15 +151,12 @@ def paint_cloth(person: Person) -> Float32:
         share = np.zeros((64, 64))
     rgb = first * (1 - share[..., None]) + second * share[..., None]
     rgb = rgb * (weave[..., :1] if pattern == "knit" else weave[..., 1:])
-    return np.concatenate([np.clip(rgb, 0.005, 0.9), np.ones((64, 64, 1))], axis=-1).astype(np.float32)
+    return _coded(np.clip(rgb, 0.005, 0.9))
 
 
 @lru_cache(maxsize=1)
-def shared_textures() -> dict[str, Float32]:
+def shared_textures() -> dict[str, Bytes]:
     """Return the textures that all people share: name -> (h, w, 4)."""
-    weave = _weave()
-    knit = np.concatenate([np.repeat(weave[..., :1], 3, -1), np.ones((64, 64, 1), np.float32)], -1)
     row = np.arange(64) / 64
     fold = (0.86 + 0.14 * np.abs(np.sin(3 * np.pi * np.clip((row - 0.2) / 0.6, 0, 1))))[:, None, None]
-    pleats = np.concatenate([fold * np.ones((64, 64, 3)), np.ones((64, 64, 1))], -1)
-    return {"knit": knit.astype(np.float32), "pleats": pleats.astype(np.float32)}
+    return {"knit": _coded(np.repeat(_weave()[..., :1], 3, -1)), "pleats": _coded(fold * np.ones((64, 64, 3)))}

@@ -17,7 +17,8 @@ from cephalon.head import HeadModel
 from cephalon.synth._kernels import spread_kernel, surface_kernel, texels_kernel
 from cephalon.synth._light_kernels import codes_kernel, places_kernel
 from cephalon.synth.assemble import PosedHead, solid_faces
-from cephalon.synth.render import Rendering, collect_layers, rasterise_solids
+from cephalon.synth.paint import SRGB
+from cephalon.synth.render import Rendering, collect_layers
 from cephalon.synth.scene import HEAD_MIDDLE, Scene
 from cephalon.synth.stock import Library
 
@@ -26,9 +27,6 @@ Float32 = NDArray[np.float32]
 
 POSITION_MAP_PX = 256
 _TOLERANCE_MM = 2.5
-_SRGB = np.round(
-    255 * np.where((t := np.linspace(0, 1, 16384)) <= 0.0031308, 12.92 * t, 1.055 * t ** (1 / 2.4) - 0.055)
-).astype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -184,7 +182,7 @@ def _spread(raster: Raster, faces: NDArray[np.int32], attributes: Float) -> Floa
 
 def _visible(rendering: Rendering, camera: Camera) -> tuple[Float32, Float32]:
     stage = rendering.stage
-    raster = rasterise_solids(stage.solids, camera)
+    raster = rasterise_mesh(stage.solids.vertices, stage.solids.faces, camera)
     normals = _unit_normals(raster, stage.solids.faces, stage.solids.attributes[:, :3].astype(np.float64))
     depth = np.where(raster.covered, raster.depth, 0).astype(np.float32)
     layers = collect_layers(stage, camera, raster.depth)
@@ -203,7 +201,7 @@ def head_maps(library: Library, scene: Scene, rendering: Rendering, number: int 
     origin = _middle(head)
     shape = chart.face_index.shape
     code = np.zeros((*shape, 3), dtype=np.uint8)
-    codes_kernel(head.albedo, chart.face_index, _SRGB, code)
+    codes_kernel(head.albedo, chart.face_index, SRGB, code)
     placed, visible = np.zeros((*shape, 3), np.float32), np.zeros(shape, np.float32)
     lens = np.array([scene.camera.focal_px, *scene.camera.principal_point])
     texels_kernel(
