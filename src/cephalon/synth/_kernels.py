@@ -277,17 +277,23 @@ def facing_kernel(vertices: Array, faces: Array, face_material: Array, materials
         out[f, 0], out[f, 1], out[f, 2] = i, j, k
 
 
-@kernel(signature("i2 s3 i2 d2 S3"), label="renderer", seconds=20)
-def spread_kernel(face_index: Array, weights: Array, faces: Array, attributes: Array, out: Array) -> None:
-    """Spread attributes (n, c) of vertices over a raster (h, w), as `geometry.interpolate`; `out` (h, w, c) is given as zeros."""
+@kernel(signature("i2 s3 i2 s2 S3"), label="renderer", seconds=20)
+def unit_kernel(face_index: Array, weights: Array, faces: Array, normals: Array, out: Array) -> None:
+    """Spread normals of vertices (n, 3 or more) over a raster (h, w) as unit vectors; `out` (h, w, 3) is given as zeros."""
     for row in range(face_index.shape[0]):
         for column in range(face_index.shape[1]):
             f = face_index[row, column]
-            if f >= 0:
-                i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-                w0, w1, w2 = weights[row, column, 0], weights[row, column, 1], weights[row, column, 2]
-                for c in range(attributes.shape[1]):
-                    out[row, column, c] = w0 * attributes[i, c] + w1 * attributes[j, c] + w2 * attributes[k, c]
+            if f < 0:
+                continue
+            i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+            w0, w1, w2 = weights[row, column, 0], weights[row, column, 1], weights[row, column, 2]
+            x = w0 * normals[i, 0] + w1 * normals[j, 0] + w2 * normals[k, 0]
+            y = w0 * normals[i, 1] + w1 * normals[j, 1] + w2 * normals[k, 1]
+            z = w0 * normals[i, 2] + w1 * normals[j, 2] + w2 * normals[k, 2]
+            square = x * x + y * y + z * z
+            if square > 0.0:
+                scale = 1.0 / math.sqrt(square)
+                out[row, column, 0], out[row, column, 1], out[row, column, 2] = x * scale, y * scale, z * scale
 
 
 @kernel(signature("i2 s3 i2 d2 d2 d1 d1 s2 s2 f8 S3 S2"), label="renderer", seconds=20)

@@ -247,12 +247,8 @@ def shade_kernel(
         )
 
     def blend(p00: int, p01: int, p10: int, p11: int, a00: float, a01: float, a10: float, a11: float) -> float:
-        return (
-            a00 * LINEAR[texels[p00]]
-            + a01 * LINEAR[texels[p01]]
-            + a10 * LINEAR[texels[p10]]
-            + a11 * LINEAR[texels[p11]]
-        )
+        total = a00 * LINEAR[texels[p00]] + a01 * LINEAR[texels[p01]]
+        return float(total + a10 * LINEAR[texels[p10]] + a11 * LINEAR[texels[p11]])
 
     def alike(number: int, m: int, nx: float, ny: float, nz: float, z: float) -> bool:
         # Whether a sample is like those of a group: normals within 14 degrees, depths within four samples.

@@ -91,8 +91,8 @@ def _polar() -> tuple[Float, Float]:
 
 
 @lru_cache(maxsize=16)
-def _eye_pattern(number: int) -> tuple[Float, Float]:
-    """Fibres of an iris and veins of the white, of mean 0 and from 0."""
+def _eye_pattern(number: int) -> tuple[Float32, Float32]:
+    """What an iris's fibres and limbal ring, and a white's veins and far parts, leave of their colours: (h, w) and (h, w, 3)."""
     rho, angle = _polar()
     rng = np.random.default_rng([17, number])
     fibres = np.zeros(rho.shape)
@@ -101,26 +101,27 @@ def _eye_pattern(number: int) -> tuple[Float, Float]:
     veins = np.clip(np.sin(9 * angle + 5 * np.sin(3 * rho + rng.uniform(0, 6))) - 0.93, 0, 1) * np.clip(
         rho - 1.25, 0, 1
     )
-    return fibres, veins
+    iris = np.exp(0.42 * fibres) * (1 - 0.72 * np.clip((rho - 0.80) / 0.2, 0, 1) ** 1.5)
+    white = 1 - np.clip((rho - 1.2) * 0.10, 0, 0.35)[..., None] * np.array([0.3, 1.0, 0.9])
+    white = white * (1 - 1.6 * veins[..., None] * np.array([0.15, 0.8, 0.8]))
+    return iris.astype(np.float32), white.astype(np.float32)
 
 
 def paint_eye(person: Person) -> Bytes:
     """Return an eyeball's texture (80, 80, 4): pupil, fibres, limbal ring, veined white; wetness in the fourth channel."""
-    rho, _ = _polar()
-    fibres, veins = _eye_pattern(person.skin.seed % 16)
-    collarette = np.exp(-(((rho - person.pupil - 0.16) / 0.12) ** 2))
-    iris = np.array(person.iris_rgb) * np.exp(0.42 * fibres)[..., None]
-    warm = np.array([1.35, 1.05, 0.75]) if person.iris_kind < 0.6 else np.ones(3)
-    iris = iris * (1 + (warm - 1) * collarette[..., None]) * (1 + 0.35 * collarette)[..., None]
-    iris *= (1 - 0.72 * np.clip((rho - 0.80) / 0.2, 0, 1) ** 1.5)[..., None]
+    rho = _polar()[0].astype(np.float32)
+    iris, white = _eye_pattern(person.skin.seed % 16)
+    collarette = np.exp(-(((rho - np.float32(person.pupil + 0.16)) / np.float32(0.12)) ** 2))
+    rim = np.clip((1.02 - rho) / 0.07 + 0.5, 0, 1)
+    hole = np.clip((person.pupil - rho) / 0.04 + 0.5, 0, 1)
+    bright = iris * (1 + 0.35 * collarette)
+    warm = (1.35, 1.05, 0.75) if person.iris_kind < 0.6 else (1.0, 1.0, 1.0)
     age = float(np.clip((person.age_years - 10) / 80, 0, 1))
-    white = np.array([0.60, 0.565, 0.535]) * (1 - age * np.array([0.12, 0.2, 0.3]))
-    white = white * (1 - np.clip((rho - 1.2) * 0.10, 0, 0.35)[..., None] * np.array([0.3, 1.0, 0.9]))
-    white = white * (1 - 1.6 * veins[..., None] * np.array([0.15, 0.8, 0.8]))
-    rim = np.clip((1.02 - rho) / 0.07 + 0.5, 0, 1)[..., None]
-    hole = np.clip((person.pupil - rho) / 0.04 + 0.5, 0, 1)[..., None]
-    colour = white * (1 - rim) + iris * rim
-    colour = colour * (1 - hole) + 0.003 * hole
+    colour = np.zeros((*rho.shape, 3), dtype=np.float32)
+    for c, (sclera, yellowed) in enumerate(((0.60, 0.12), (0.565, 0.2), (0.535, 0.3))):
+        ring = bright * person.iris_rgb[c] * (1 + (warm[c] - 1) * collarette)
+        ball = white[..., c] * (sclera * (1 - age * yellowed))
+        colour[..., c] = (ball + (ring - ball) * rim) * (1 - hole) + 0.003 * hole
     return _coded(colour, np.where(rho < 1.15, 1.0, 0.75))
 
 
