@@ -46,7 +46,7 @@ class PosedHead:
     neutral, posed : (n, 3) mm, head frame: at rest, and with expression and joints.
     vertices : (n, 3) mm, camera frame; normals : (n, 3) unit, angle-weighted.
     skull_from_head : motion of the skull against the shoulders.
-    albedo : (s, s, 4) the skin's albedo and gloss.
+    albedo : (s, s, 4) uint8, the skin's albedo in sRGB, and its gloss in hundredths.
     """
 
     actor: Actor
@@ -55,7 +55,7 @@ class PosedHead:
     vertices: Float
     normals: Float
     skull_from_head: Rigid
-    albedo: Float32
+    albedo: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -77,7 +77,7 @@ class Stage:
     solids: Geometry
     layers: Geometry
     materials: Float32
-    texels: Float32
+    texels: NDArray[np.uint8]
     texel_labels: NDArray[np.uint8]
     texture_info: NDArray[np.int64]
     layer_texels: Float32
@@ -151,7 +151,7 @@ def assemble(library: Library, scene: Scene, harmonics: Float, *, texture: int, 
     """
     model = library.model
     solids, layers = _Builder(), _Builder()
-    textures: list[Float32] = []
+    textures: list[NDArray[np.uint8]] = []
     texture_labels: list[NDArray[np.uint8] | None] = []
     texture_number: dict[str, int] = {}
     layer_used: dict[str, int] = {}
@@ -160,7 +160,7 @@ def assemble(library: Library, scene: Scene, harmonics: Float, *, texture: int, 
     heads = []
     layer_sources = layer_textures()
 
-    def put_texture(name: str, image: Float32, labels: NDArray[np.uint8] | None = None) -> int:
+    def put_texture(name: str, image: NDArray[np.uint8], labels: NDArray[np.uint8] | None = None) -> int:
         if name not in texture_number:
             texture_number[name] = len(textures)
             textures.append(image)
@@ -240,7 +240,7 @@ def assemble(library: Library, scene: Scene, harmonics: Float, *, texture: int, 
     )
     if not textures:
         textures, texel_labels, info = (
-            [np.ones((1, 1, 4), np.float32)],
+            [np.full((1, 1, 4), 255, np.uint8)],
             [np.full(1, 255, np.uint8)],
             np.array([[0, 1, 1]], np.int64),
         )

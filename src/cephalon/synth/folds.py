@@ -119,13 +119,15 @@ def fold_depth(name: str, side: str, expression: Mapping[str, float], age_years:
     return _DEPTH[name] * min(moved, 1.0) * (_YOUNG[name] + (1 - _YOUNG[name]) * old)
 
 
-def fold_skin(texels: Float32, folds: tuple[Fold, ...], expression: Mapping[str, float], age_years: float) -> None:
-    """Shade the folds of a face in its texels (k, 4) of albedo and gloss, in place."""
+def fold_skin(
+    texels: NDArray[np.uint8], folds: tuple[Fold, ...], expression: Mapping[str, float], age_years: float
+) -> None:
+    """Shade the folds of a face in its texels (k, 4) of albedo, sRGB, and gloss, in place."""
     for fold in folds:
         depth = fold_depth(fold.name, fold.side, expression, age_years)
         if depth > 0.02:
-            shade = 1 - np.float32(depth) * fold.share
-            # light that comes through the skin fills creases with red
-            texels[fold.texels, 0] *= 1 - np.float32(0.7) * (1 - shade)
-            for channel in (1, 2, 3):
-                texels[fold.texels, channel] *= shade
+            taken = np.float32(depth) * fold.share
+            # sRGB is nearly a power of light; light that comes through the skin fills creases with red
+            red, other = (1 - np.float32(0.7) * taken) ** np.float32(1 / 2.2), (1 - taken) ** np.float32(1 / 2.2)
+            for channel, factor in enumerate((red, other, other, 1 - taken)):
+                texels[fold.texels, channel] = np.clip(texels[fold.texels, channel] * factor + 0.5, 0, 255)
