@@ -35,7 +35,8 @@ def shade_kernel(
     """Shade the layers and, where they let light pass, the solids behind them: `image` (h, w, 3), the mean of s x s samples a pixel.
 
     What is seen, its class, texture and opacity are found at each sample; its light once in a pixel for each face of a layer, and for
-    solids that are alike there (one material, near in normal and depth): light changes slowly where edges and textures do not.
+    solids that are alike there (one material, near in normal and depth): light changes slowly where edges and textures do not. Where one
+    face fills a pixel, and its texture is no finer than the pixel, all of this is found at the pixel's middle.
 
     `solid_face`, `solid_weights` and `solid_depth` (s h, s w) come from the rasteriser, `layer_count` and `layer_rows` from
     `layers_kernel`; `camera` is (focal, cx, cy) of the samples. `label` (h, w) becomes the class of the most samples, the lowest of
