@@ -6,11 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from cephalon.core import InputError
 from cephalon.geometry import rotation_from_rotvec, vertex_normals
 from cephalon.head.expression_prior import INDEX, sample_expressions
-from cephalon.synth._kernels import layers_kernel, majority_kernel, shadow_kernel
+from cephalon.synth._kernels import facing_kernel, layers_kernel, shadow_kernel
+from cephalon.synth._light_kernels import blur_kernel, develop_kernel
 from cephalon.synth.expression import GRIMACES, gaze_coefficients, sample_expression, speech
 from cephalon.synth.light import (
     directions_of,
@@ -112,18 +114,24 @@ def test_shadow_map_is_the_nearest_depth():
     points = rng.uniform(2, 38, (24, 3))
     faces = rng.permutation(24).reshape(-1, 3).astype(np.int32)
     depth = np.full((40, 40), np.inf, np.float32)
-    nothing = np.zeros((0, 6), np.float32), np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.float32)
-    shadow_kernel(points, faces, *nothing, np.ones(2, np.float32), np.array([[0, 1, 1]]), depth)
-    # as see-through faces of full alpha they cast the same shadow, of little alpha none
-    for alpha, found in ((1.0, depth), (0.3, np.full((40, 40), np.inf, np.float32))):
+    still = np.eye(3, 4)
+    look = np.zeros((8, 6), np.float32), np.zeros(8, np.uint8)
+    attributes = np.ones((24, 12), np.float32)
+    texels, solid, textures = np.ones(2, np.float32), np.zeros((0, 3), np.int64), np.array([[0, 1, 1]])
+    material = np.zeros((1, 12), np.float32)
+    shadow_kernel(points, still, faces, *look, material, attributes, texels, solid, depth)
+    # turned and moved on the way into the picture, the same
+    turn = rotation_from_rotvec(np.array([0.3, -0.2, 0.9]))
+    moved = np.full((40, 40), np.inf, np.float32)
+    matrix = np.ascontiguousarray(np.concatenate([turn.T, -turn.T @ np.array([[3.0], [5.0], [7.0]])], axis=1))
+    shadow_kernel(points @ turn.T + [3.0, 5.0, 7.0], matrix, faces, *look, material, attributes, texels, solid, moved)
+    assert (np.isclose(moved, depth, rtol=1e-4) | (np.isinf(moved) & np.isinf(depth))).mean() > 0.998
+    # as see-through faces of full alpha they cast the same shadow; of little alpha, or if they cast none, none
+    empty = np.full((40, 40), np.inf, np.float32)
+    for alpha, casts, found in ((1.0, 1.0, depth), (0.3, 1.0, empty), (1.0, 0.0, empty)):
         again = np.full((40, 40), np.inf, np.float32)
-        look = (
-            np.zeros((8, 6), np.float32),
-            np.zeros(8, np.int32),
-            np.full(8, alpha, np.float32),
-            np.ones(24, np.float32),
-        )
-        shadow_kernel(points, faces, *look, np.ones(2, np.float32), np.array([[0, 1, 1]]), again)
+        material[0, 7], material[0, 11] = alpha, casts
+        shadow_kernel(points, still, faces, *look, material, attributes, texels, textures, again)
         assert np.array_equal(again, found)
     wanted = np.full((40, 40), np.inf)
     y, x = np.mgrid[:40, :40] + 0.5
@@ -159,14 +167,17 @@ def test_layers_are_sorted_and_complete():
     corners = rng.uniform(-4, side + 4, (count, 3, 2))
     z = rng.uniform(50, 150, (count, 3))
     solid = np.where(np.arange(side) < 12, 100.0, np.inf).astype(np.float32)[None].repeat(side, 0)
-    x, y = np.ascontiguousarray(corners[..., 0].ravel()), np.ascontiguousarray(corners[..., 1].ravel())
+    # a camera of focal length 1 that looks at them so that they lie there
+    vertices = np.concatenate([corners * z[..., None], z[..., None]], axis=-1).reshape(-1, 3)
     faces = np.arange(3 * count, dtype=np.int32).reshape(-1, 3)
     alpha = rng.uniform(0.1, 0.9, count).astype(np.float32)
     found = np.zeros((side, side), np.uint8)
     rows = np.zeros((side, side, most, 6), np.float32)
+    materials = np.zeros((count, 12), np.float32)
+    materials[:, 7] = alpha
     layers_kernel(
-        x, y, 1 / z.ravel(), faces, np.zeros((count, 6), np.float32), np.zeros(count, np.int32), alpha, np.ones(3 * count, np.float32),
-        np.ones(2, np.float32), np.array([[0, 1, 1]]), solid, found, rows,
+        vertices, np.array([1.0, 0.0, 0.0]), faces, np.zeros((count, 6), np.float32), np.arange(count, dtype=np.uint8), materials,
+        np.ones((3 * count, 12), np.float32), np.ones(2, np.float32), np.array([[0, 1, 1]]), solid, found, rows,
     )  # fmt: skip
     depth, face, opacity = rows[..., 0], rows[..., 1], rows[..., 4]
     mismatches = 0
@@ -190,11 +201,46 @@ def test_layers_are_sorted_and_complete():
     assert mismatches == 0
 
 
-def test_majority_of_samples_and_ties():
-    label = np.array([[1, 2, 5, 4], [2, 3, 4, 5]], np.uint8)
-    out = np.zeros((1, 2), np.uint8)
-    majority_kernel(label, np.array([2]), out)
-    assert out.tolist() == [[2, 4]]
+def test_only_skin_that_faces_away_collapses():
+    vertices, faces = sphere()
+    vertices = vertices + np.array([0.0, 0.0, 400.0])
+    materials = np.zeros((2, 12), np.float32)
+    materials[1, 10] = 1.0  # skin
+    kinds = (np.arange(len(faces)) % 2).astype(np.uint8)
+    out = np.zeros_like(faces)
+    facing_kernel(vertices, faces, kinds, materials, out)
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    away = (np.cross(b - a, c - a) * a).sum(1) > 0
+    gone = (out == out[:, :1]).all(1)
+    assert away.mean() > 0.4
+    assert np.array_equal(gone, away & (kinds == 1))
+    assert np.array_equal(out[~gone], faces[~gone])
+
+
+# -- the sensor's kernels -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sigma", [0.3, 0.9, 2.2])
+def test_blur_is_scipys(sigma):
+    light = np.random.default_rng(0).random((19, 9, 3), dtype=np.float32)
+    reach = np.arange(int(2.5 * sigma + 0.5) + 1)
+    weights = np.exp(-0.5 * (reach / sigma) ** 2)
+    found = np.zeros_like(light)
+    kernel = (weights / (2 * weights.sum() - weights[0])).astype(np.float32)
+    blur_kernel(light, kernel, np.zeros_like(light), found)
+    assert np.allclose(found, gaussian_filter(light, (sigma, sigma, 0), truncate=2.5), atol=1e-6)
+
+
+def test_noise_has_the_deviation_asked_for():
+    light = np.full((200, 200, 3), 0.218, np.float32)
+    dice = np.random.default_rng(1).integers(0, 1 << 64, light.shape, dtype=np.uint64)
+    code = np.zeros(light.shape, np.uint8)
+    tone = np.linspace(0, 4, 4001).astype(np.float32)  # as it comes
+    develop_kernel(light, dice, np.array([1.0, 1.0, 1.0, 0.0, 0.05, 1.0, 1000.0]), tone, code)
+    assert code.mean() / 255 == pytest.approx(0.218, abs=5e-4)
+    assert code.std() / 255 == pytest.approx(0.05, rel=0.02)
+    # nothing of a picture's noise is that of its neighbour
+    assert abs(np.corrcoef(code[:, 1:, 0].ravel(), code[:, :-1, 0].ravel())[0, 1]) < 0.02
 
 
 # -- people -------------------------------------------------------------------------------------------------------------

@@ -276,3 +276,36 @@ def test_families(library, family):
         assert 1 <= len(heads[0]) <= 5
         assert samples[0].arrays["points_ibug68"].shape == (len(heads[0]), 68, 6)
         assert samples[0].arrays["head_index"].max() < len(heads[0])
+
+
+def test_light_once_a_pixel_is_that_of_its_samples(library, options, monkeypatch):
+    """The shared light of a pixel against a light for every sample; classes and what passes are those of the samples."""
+    from cephalon.synth import render as room
+    from cephalon.synth.scene import draw_scenes
+
+    def pixels(array):
+        return array.reshape(array.shape[0] // 2, 2, array.shape[1] // 2, 2, *array.shape[2:])
+
+    calls = []
+    kernel = room.shade_kernel
+    monkeypatch.setattr(room, "shade_kernel", lambda *arguments: (calls.append(arguments), kernel(*arguments)))
+    for seed in range(3):
+        scene = draw_scenes(library, options, rng=np.random.default_rng([5, seed]))[0]
+        room.render(library, scene, supersample=2, texture=256)
+        image, label, transmitted, open_share = calls[-1][-4:]
+        shape = calls[-1][0].shape
+        fine = [np.zeros((*shape, *a.shape[2:]), a.dtype) for a in (image, label, transmitted, open_share)]
+        kernel(*calls[-1][:-4], *fine)
+
+        # a lens mirrors by its angle, which is found once a pixel, too
+        assert np.allclose(pixels(fine[2]).mean(axis=(1, 3)), transmitted, atol=4e-3)
+        assert np.allclose(pixels(fine[3]).mean(axis=(1, 3)), open_share, atol=4e-3)
+        assert np.mean(np.abs(pixels(fine[2]).mean(axis=(1, 3)) - transmitted) > 1e-6) < 0.02
+        wanted = pixels(fine[0]).mean(axis=(1, 3))
+        lit = wanted.max(-1) > 0
+        assert lit.mean() > 0.2
+        error = np.abs(image - wanted).max(-1)[lit] / wanted.max(-1)[lit]
+        assert np.median(error) < 0.01
+        assert np.percentile(error, 95) < 0.12
+        votes = np.stack([(pixels(fine[1]) == k).sum(axis=(1, 3)) for k in range(len(LABELS))], -1)
+        assert (votes.argmax(-1) == label).mean() > 0.998

@@ -43,8 +43,8 @@ def skew(v: npt.ArrayLike) -> FloatArray:
     return matrix
 
 
-def _angle_coefficients(theta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return sin(t)/t, (1 - cos t)/t^2 and (t - sin t)/t^3, accurate at every angle."""
+def _turn_coefficients(theta: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return sin(t)/t and (1 - cos t)/t^2, accurate at every angle."""
     small = theta < _SMALL_ANGLE
     safe = np.where(small, 1.0, theta)
     square = theta * theta
@@ -55,12 +55,19 @@ def _angle_coefficients(theta: FloatArray) -> tuple[FloatArray, FloatArray, Floa
         0.5 * (1.0 - square / 12.0 * (1.0 - square / 30.0 * (1.0 - square / 56.0))),
         2.0 * half_sine * half_sine / safe**2,
     )
-    c = np.where(
+    return a, b
+
+
+def _arc_coefficient(theta: FloatArray) -> FloatArray:
+    """Return (t - sin t)/t^3, accurate at every angle."""
+    small = theta < _SMALL_ANGLE
+    safe = np.where(small, 1.0, theta)
+    square = theta * theta
+    return np.where(
         small,
         (1.0 - square / 20.0 * (1.0 - square / 42.0 * (1.0 - square / 72.0))) / 6.0,
         (safe - np.sin(safe)) / safe**3,
     )
-    return a, b, c
 
 
 def rotation_from_rotvec(rotvec: npt.ArrayLike) -> FloatArray:
@@ -75,7 +82,7 @@ def rotation_from_rotvec(rotvec: npt.ArrayLike) -> FloatArray:
     (..., 3, 3) rotation matrices.
     """
     w = np.asarray(rotvec, dtype=np.float64)
-    a, b, _ = _angle_coefficients(np.linalg.norm(w, axis=-1))
+    a, b = _turn_coefficients(np.linalg.norm(w, axis=-1))
     k = skew(w)
     return np.eye(3) + a[..., None, None] * k + b[..., None, None] * (k @ k)
 
@@ -131,7 +138,8 @@ def left_jacobian_so3(rotvec: npt.ArrayLike) -> FloatArray:
     (..., 3, 3) left Jacobians of SO(3).
     """
     w = np.asarray(rotvec, dtype=np.float64)
-    _, b, c = _angle_coefficients(np.linalg.norm(w, axis=-1))
+    theta = np.linalg.norm(w, axis=-1)
+    b, c = _turn_coefficients(theta)[1], _arc_coefficient(theta)
     k = skew(w)
     return np.eye(3) + b[..., None, None] * k + c[..., None, None] * (k @ k)
 

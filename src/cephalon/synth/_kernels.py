@@ -29,10 +29,10 @@ def _types(types: Any) -> dict[str, Any]:
         "s1": readonly(types.float32, 1), "s2": readonly(types.float32, 2),
         "s3": readonly(types.float32, 3), "s4": readonly(types.float32, 4),
         "i2": readonly(types.int32, 2), "i3": readonly(types.int32, 3), "i1": readonly(types.int32, 1),
-        "l1": readonly(types.int64, 1), "l2": readonly(types.int64, 2),
-        "u1": readonly(types.uint8, 1), "u2": readonly(types.uint8, 2),
+        "l1": readonly(types.int64, 1), "l2": readonly(types.int64, 2), "q3": readonly(types.uint64, 3),
+        "u1": readonly(types.uint8, 1), "u2": readonly(types.uint8, 2), "u3": readonly(types.uint8, 3),
         "D2": types.Array(types.float64, 2, "C"), "S1": types.Array(types.float32, 1, "C"), "S2": types.Array(types.float32, 2, "C"),
-        "S3": types.Array(types.float32, 3, "C"), "S4": types.Array(types.float32, 4, "C"), "I3": types.Array(types.int32, 3, "C"),
+        "S3": types.Array(types.float32, 3, "C"), "S4": types.Array(types.float32, 4, "C"), "I2": types.Array(types.int32, 2, "C"),
         "U2": types.Array(types.uint8, 2, "C"), "U3": types.Array(types.uint8, 3, "C"), "B2": types.Array(types.int8, 2, "C"),
     }  # fmt: skip
 
@@ -72,31 +72,51 @@ def normals_kernel(vertices: Array, faces: Array, normals: Array) -> None:
                 normals[v, c] /= length
 
 
-@kernel(signature("d2 i2 s2 i1 s1 s1 s1 l2 S2"), label="renderer", seconds=20)
+@kernel(signature("d2 d2 i2 s2 u1 s2 s2 s1 l2 S2"), label="renderer", seconds=20)
 def shadow_kernel(
-    points: Array, faces: Array, corner_uv: Array, face_texture: Array, face_alpha: Array, opacity: Array, texels: Array,
-    texture_info: Array, depth: Array,
+    vertices: Array, matrix: Array, faces: Array, corner_uv: Array, face_material: Array, materials: Array, attributes: Array,
+    texels: Array, texture_info: Array, depth: Array,
 ) -> None:  # fmt: skip
-    """Fill an orthographic depth picture (given as infinity) from points (n, 3) in texels and mm.
+    """Fill an orthographic depth picture (given as infinity) of vertices (n, 3), which `matrix` (3, 4) takes to texels and mm.
 
-    See-through faces, which have a texture, block where their alpha exceeds 0.45; `corner_uv`, `face_texture`, `face_alpha` and `opacity`
-    are empty if all are solid.
+    See-through faces, which have a texture, block where their alpha exceeds 0.45; all faces are solid if `texture_info` is empty.
     """
     height, width = depth.shape
-    solid = face_texture.shape[0] == 0
+    solid = texture_info.shape[0] == 0
+    count = vertices.shape[0]
+    points, first_column, first_row = np.zeros((count, 3)), np.zeros(count, np.int32), np.zeros(count, np.int32)
+    for v in range(count):
+        for c in range(3):
+            points[v, c] = (
+                matrix[c, 0] * vertices[v, 0]
+                + matrix[c, 1] * vertices[v, 1]
+                + matrix[c, 2] * vertices[v, 2]
+                + matrix[c, 3]
+            )
+        # the first column and row whose centres do not lie before the vertex
+        first_column[v] = math.ceil(min(max(points[v, 0], 0.0), width + 1.0) - 0.5)
+        first_row[v] = math.ceil(min(max(points[v, 1], 0.0), height + 1.0) - 0.5)
 
     for f in range(faces.shape[0]):
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+        x0, x1 = (
+            min(first_column[i], first_column[j], first_column[k]), max(first_column[i], first_column[j], first_column[k]))  # fmt: skip
+        y0, y1 = min(first_row[i], first_row[j], first_row[k]), max(first_row[i], first_row[j], first_row[k])
+        if x0 == x1 or y0 == y1:
+            continue  # no centre of a texel in its box
+        x1, y1 = min(x1, width) - 1, min(y1, height) - 1
+        blocks, texture, th, tw = 1.0, 0, 0, 0
+        if not solid:
+            blocks = materials[face_material[f], 7] * materials[face_material[f], 11]
+            if blocks < 0.45:
+                continue  # a clear lens lets light through; a tinted one shades
+            texture = int(materials[face_material[f], 5])
+            th, tw = texture_info[texture, 1], texture_info[texture, 2]
         ax, ay, bx, by, cx, cy = points[i, 0], points[i, 1], points[j, 0], points[j, 1], points[k, 0], points[k, 1]
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-        if not (area < 0.0 or area > 0.0):
-            continue
-        x0, x1 = math.ceil(max(min(ax, bx, cx), 0.0) - 0.5), math.floor(min(max(ax, bx, cx), float(width)) - 0.5)
-        y0, y1 = math.ceil(max(min(ay, by, cy), 0.0) - 0.5), math.floor(min(max(ay, by, cy), float(height)) - 0.5)
-        if x0 > x1 or y0 > y1:
-            continue
+        if not (area < 0.0 or (area > 0.0 and (not solid or materials[face_material[f], 10] == 0.0))):
+            continue  # of heads, what faces away from the lamp lies in the shade of the rest
         inverse = 1.0 / area
-        texture = -1 if solid else face_texture[f]
         # weights as functions of x along a row: w = d x + r
         d0, d1 = (by - cy) * inverse, (cy - ay) * inverse
         d2 = -d0 - d1
@@ -119,51 +139,62 @@ def shadow_kernel(
                 z = np.float32(w0 * points[i, 2] + w1 * points[j, 2] + w2 * points[k, 2])
                 if z >= depth[row, column]:
                     continue
-                if texture >= 0:
-                    th, tw = texture_info[texture, 1], texture_info[texture, 2]
+                if not solid:
                     u = w0 * corner_uv[f, 0] + w1 * corner_uv[f, 2] + w2 * corner_uv[f, 4]
                     v = w0 * corner_uv[f, 1] + w1 * corner_uv[f, 3] + w2 * corner_uv[f, 5]
                     tx, ty = int((u - math.floor(u)) * tw), int((1.0 - (v - math.floor(v))) * th)
                     tx, ty = min(tx, tw - 1), min(ty, th - 1)
-                    alpha = texels[texture_info[texture, 0] + 2 * (ty * tw + tx) + 1] * face_alpha[f]
-                    alpha *= w0 * opacity[i] + w1 * opacity[j] + w2 * opacity[k]
+                    alpha = texels[texture_info[texture, 0] + 2 * (ty * tw + tx) + 1] * blocks
+                    alpha *= w0 * attributes[i, 7] + w1 * attributes[j, 7] + w2 * attributes[k, 7]
                     if alpha < 0.45:
                         continue
                 depth[row, column] = z
 
 
-@kernel(signature("d1 d1 d1 i2 s2 i1 s1 s1 s1 l2 S2 U2 S4"), label="renderer", seconds=20)
+@kernel(signature("d2 d1 i2 s2 u1 s2 s2 s1 l2 S2 U2 S4"), label="renderer", seconds=20)
 def layers_kernel(
-    x: Array, y: Array, inverse_depth: Array, faces: Array, corner_uv: Array, face_texture: Array, face_alpha: Array, opacity: Array,
+    vertices: Array, camera: Array, faces: Array, corner_uv: Array, face_material: Array, materials: Array, attributes: Array,
     texels: Array, texture_info: Array, limit: Array, count: Array, rows: Array,
 ) -> None:  # fmt: skip
     """Collect for each sample the nearest see-through surfaces before the solid one, nearest first.
 
-    `count` (h, w) is given as zeros; `rows` (h, w, K, 6) = (depth, face, two perspective-correct weights, alpha, brightness), side by
-    side because what is read together should lie together, are filled up to `count`. Of more than K the farthest are lost. A surface of
-    alpha 0.94 and more counts as opaque: what lies behind it is not collected, whatever the order of the faces. `limit` (h, w) is
-    given as the depth of solids, and lowered.
+    `vertices` (n, 3) are in the frame of the camera, `camera` is (focal, cx, cy). `count` (h, w) is given as zeros; `rows`
+    (h, w, K, 6) = (depth, face, two perspective-correct weights, alpha, brightness), side by side because what is read together should
+    lie together, are filled up to `count`. Of more than K the farthest are lost. A surface of alpha 0.94 and more counts as opaque:
+    what lies behind it is not collected, whatever the order of the faces. `limit` (h, w) is given as the depth of solids, and lowered.
     """
     height, width = count.shape
     most = rows.shape[2]
+    number = vertices.shape[0]
+    x, y, inverse_depth = np.zeros(number), np.zeros(number), np.zeros(number)
+    first_column, first_row = np.zeros(number, np.int32), np.zeros(number, np.int32)
+    for v in range(number):
+        z = vertices[v, 2]
+        if not z > 1e-3:
+            first_column[v] = -1  # behind the camera: its faces are not drawn
+            continue
+        inverse_depth[v] = 1.0 / z
+        x[v] = camera[0] * (vertices[v, 0] * inverse_depth[v]) + camera[1]
+        y[v] = camera[0] * (vertices[v, 1] * inverse_depth[v]) + camera[2]
+        # the first column and row whose centres do not lie before the vertex
+        first_column[v] = math.ceil(min(max(x[v], 0.0), width + 1.0) - 0.5)
+        first_row[v] = math.ceil(min(max(y[v], 0.0), height + 1.0) - 0.5)
 
     for f in range(faces.shape[0]):
         i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+        x0, x1 = (
+            min(first_column[i], first_column[j], first_column[k]), max(first_column[i], first_column[j], first_column[k]))  # fmt: skip
+        y0, y1 = min(first_row[i], first_row[j], first_row[k]), max(first_row[i], first_row[j], first_row[k])
+        if x0 == x1 or y0 == y1 or x0 < 0:
+            continue  # no centre of a sample in its box
+        x1, y1 = min(x1, width) - 1, min(y1, height) - 1
         ax, ay, bx, by, cx, cy = x[i], y[i], x[j], y[j], x[k], y[k]
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
         if not (area < 0.0 or area > 0.0):
             continue
-        if not (
-            max(ax, bx, cx) > 0.0 and max(ay, by, cy) > 0.0 and min(ax, bx, cx) < width and min(ay, by, cy) < height
-        ):
-            continue
-        x0, x1 = math.ceil(max(min(ax, bx, cx), 0.0) - 0.5), math.floor(min(max(ax, bx, cx), float(width)) - 0.5)
-        y0, y1 = math.ceil(max(min(ay, by, cy), 0.0) - 0.5), math.floor(min(max(ay, by, cy), float(height)) - 0.5)
-        if x0 > x1 or y0 > y1:
-            continue
         inverse = 1.0 / area
         q0, q1, q2 = inverse_depth[i], inverse_depth[j], inverse_depth[k]
-        texture = face_texture[f]
+        texture, face_alpha = int(materials[face_material[f], 5]), materials[face_material[f], 7]
         start, th, tw = texture_info[texture, 0], texture_info[texture, 1], texture_info[texture, 2]
         d0, d1 = (by - cy) * inverse, (cy - ay) * inverse
         d2 = -d0 - d1
@@ -204,7 +235,7 @@ def layers_kernel(
                 alpha = (texels[p00 + 1] * (1 - fx) + texels[p01 + 1] * fx) * (1 - fy) + (
                     texels[p10 + 1] * (1 - fx) + texels[p11 + 1] * fx
                 ) * fy
-                alpha *= face_alpha[f] * (w0 * opacity[i] + w1 * opacity[j] + w2 * opacity[k])
+                alpha *= face_alpha * (w0 * attributes[i, 7] + w1 * attributes[j, 7] + w2 * attributes[k, 7])
                 if alpha < 0.02:
                     continue
                 bright = (texels[p00] * (1 - fx) + texels[p01] * fx) * (1 - fy) + (
@@ -232,42 +263,37 @@ def layers_kernel(
                     count[row, column] = filled + 1
 
 
-@kernel(signature("i2 s3 i2 d2 S3"), label="renderer", seconds=20)
-def spread_kernel(face_index: Array, weights: Array, faces: Array, attributes: Array, out: Array) -> None:
-    """Spread attributes (n, c) of vertices over a raster (h, w), as `geometry.interpolate`; `out` (h, w, c) is given as zeros."""
+@kernel(signature("d2 i2 u1 s2 I2"), label="renderer", seconds=20)
+def facing_kernel(vertices: Array, faces: Array, face_material: Array, materials: Array, out: Array) -> None:
+    """Copy faces (t, 3), but collapse those of heads' skin that face away from a camera at the origin: they are never seen."""
+    for f in range(faces.shape[0]):
+        i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+        if materials[face_material[f], 10] > 0.0:
+            ax, ay, az = vertices[i, 0], vertices[i, 1], vertices[i, 2]
+            ux, uy, uz = vertices[j, 0] - ax, vertices[j, 1] - ay, vertices[j, 2] - az
+            vx, vy, vz = vertices[k, 0] - ax, vertices[k, 1] - ay, vertices[k, 2] - az
+            if ax * (uy * vz - uz * vy) + ay * (uz * vx - ux * vz) + az * (ux * vy - uy * vx) > 0.0:
+                j, k = i, i
+        out[f, 0], out[f, 1], out[f, 2] = i, j, k
+
+
+@kernel(signature("i2 s3 i2 s2 S3"), label="renderer", seconds=20)
+def unit_kernel(face_index: Array, weights: Array, faces: Array, normals: Array, out: Array) -> None:
+    """Spread normals of vertices (n, 3 or more) over a raster (h, w) as unit vectors; `out` (h, w, 3) is given as zeros."""
     for row in range(face_index.shape[0]):
         for column in range(face_index.shape[1]):
             f = face_index[row, column]
-            if f >= 0:
-                i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-                w0, w1, w2 = weights[row, column, 0], weights[row, column, 1], weights[row, column, 2]
-                for c in range(attributes.shape[1]):
-                    out[row, column, c] = w0 * attributes[i, c] + w1 * attributes[j, c] + w2 * attributes[k, c]
-
-
-@kernel(signature("u2 l1 U2"), label="renderer", seconds=20)
-def majority_kernel(label: Array, side: Array, out: Array) -> None:
-    """Take for each pixel the class with the most of its side[0] x side[0] samples, the lowest of equals."""
-    s = side[0]
-    for row in range(out.shape[0]):
-        for column in range(out.shape[1]):
-            best, most = label[row * s, column * s], 0
-            same = True
-            for a in range(s):
-                for b in range(s):
-                    same = same and label[row * s + a, column * s + b] == best
-            if same:
-                out[row, column] = best
+            if f < 0:
                 continue
-            for a in range(s * s):
-                kind = label[row * s + a // s, column * s + a % s]
-                votes = 0
-                for b in range(s * s):
-                    if label[row * s + b // s, column * s + b % s] == kind:
-                        votes += 1
-                if votes > most or (votes == most and kind < best):
-                    best, most = kind, votes
-            out[row, column] = best
+            i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
+            w0, w1, w2 = weights[row, column, 0], weights[row, column, 1], weights[row, column, 2]
+            x = w0 * normals[i, 0] + w1 * normals[j, 0] + w2 * normals[k, 0]
+            y = w0 * normals[i, 1] + w1 * normals[j, 1] + w2 * normals[k, 1]
+            z = w0 * normals[i, 2] + w1 * normals[j, 2] + w2 * normals[k, 2]
+            square = x * x + y * y + z * z
+            if square > 0.0:
+                scale = 1.0 / math.sqrt(square)
+                out[row, column, 0], out[row, column, 1], out[row, column, 2] = x * scale, y * scale, z * scale
 
 
 @kernel(signature("i2 s3 i2 d2 d2 d1 d1 s2 s2 f8 S3 S2"), label="renderer", seconds=20)

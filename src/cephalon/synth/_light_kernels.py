@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from cephalon.geometry.jit import kernel
 from cephalon.synth._kernels import signature
+from cephalon.synth._shading import LINEAR
 
 Array = Any
 
@@ -54,36 +57,94 @@ def light_kernel(
         attributes[v, 6] = min(share, 1.0)
 
 
-@kernel(signature("s3 i2 s2 d1 s3 l1 S3 S2"), label="renderer", seconds=20)
-def resolve_kernel(
-    image: Array,
-    solid_face: Array,
-    passed: Array,
-    exposure: Array,
-    behind: Array,
-    side: Array,
-    linear: Array,
-    transmitted: Array,
-) -> None:
-    """Average side[0]^2 samples a pixel: the exposed light with what shows from behind, and the share that layers let through."""
-    s = side[0]
-    share = 1.0 / (s * s)
+@kernel(signature("s3 s2 d1 S3"), label="renderer", seconds=20)
+def expose_kernel(image: Array, open_share: Array, exposure: Array, linear: Array) -> None:
+    """Put the exposed light of an image (h, w, 3) before `linear` (h, w, 3), which shows by the open share (h, w) of each pixel."""
     for row in range(linear.shape[0]):
         for column in range(linear.shape[1]):
-            red, green, blue, through, open_share = 0.0, 0.0, 0.0, 0.0, 0.0
-            for r in range(row * s, (row + 1) * s):
-                for c in range(column * s, (column + 1) * s):
-                    red += min(image[r, c, 0] * exposure[0], 30.0)
-                    green += min(image[r, c, 1] * exposure[1], 30.0)
-                    blue += min(image[r, c, 2] * exposure[2], 30.0)
-                    through += passed[r, c]
-                    if solid_face[r, c] < 0:
-                        open_share += passed[r, c]
-            transmitted[row, column] = through * share
-            open_share *= share
-            linear[row, column, 0] = red * share + open_share * behind[row, column, 0]
-            linear[row, column, 1] = green * share + open_share * behind[row, column, 1]
-            linear[row, column, 2] = blue * share + open_share * behind[row, column, 2]
+            through = open_share[row, column]
+            for c in range(3):
+                light = min(image[row, column, c] * exposure[c], 30.0)
+                linear[row, column, c] = light + through * linear[row, column, c]
+
+
+@kernel(signature("s3 s1 S3 S3"), label="renderer", seconds=20)
+def blur_kernel(light: Array, weights: Array, work: Array, out: Array) -> None:
+    """Blur (h, w, c) along columns into `work`, then along rows into `out`, by an even kernel's weights (middle first).
+
+    The picture is mirrored at its border; the kernel reaches at most as far as the picture is wide and high.
+    """
+    height, width, channels = light.shape
+    source, half, target = light.reshape(height, -1), work.reshape(height, -1), out.reshape(height, -1)
+    reach = weights.shape[0] - 1
+    for row in range(height):
+        for c in range(width * channels):
+            half[row, c] = weights[0] * source[row, c]
+        for k in range(1, weights.shape[0]):
+            above = source[row - k if row >= k else k - row - 1]
+            below = source[row + k if row + k < height else 2 * height - 1 - row - k]
+            for c in range(width * channels):
+                half[row, c] += weights[k] * (above[c] + below[c])
+        # away from the ends of the row, in one go
+        first, count = reach * channels, max(width - 2 * reach, 0) * channels
+        middle, into = half[row, first : first + count], target[row, first : first + count]
+        for c in range(count):
+            into[c] = weights[0] * middle[c]
+        for k in range(1, weights.shape[0] if count > 0 else 0):
+            left = half[row, first - k * channels : first - k * channels + count]
+            right = half[row, first + k * channels : first + k * channels + count]
+            for c in range(count):
+                into[c] += weights[k] * (left[c] + right[c])
+        for step in range(min(2 * reach, width)):
+            column = step if step < reach else width - 1 - (step - reach)
+            for c in range(channels):
+                total = weights[0] * half[row, column * channels + c]
+                for k in range(1, weights.shape[0]):
+                    before = column - k if column >= k else k - column - 1
+                    after = column + k if column + k < width else 2 * width - 1 - column - k
+                    total += weights[k] * (half[row, before * channels + c] + half[row, after * channels + c])
+                target[row, column * channels + c] = total
+
+
+@kernel(signature("s3 q3 d1 s1 U3"), label="renderer", seconds=20)
+def develop_kernel(light: Array, dice: Array, values: Array, tone: Array, code: Array) -> None:
+    """Turn linear light (h, w, 3) into an 8-bit picture `code` (h, w, 3), with noise out of 64 random bits a value.
+
+    `values` are the gains of the channels (0-2), the vignette (3), the noise at mid grey as linear light (4), the saturation (5), and
+    how many entries of `tone`, which gives sRGB values of light from 0, go to a unit of light (6).
+    """
+    height, width = code.shape[0], code.shape[1]
+    last = tone.shape[0] - 1
+    red_gain, green_gain, blue_gain, vignette, sigma, saturation, steps = values
+    shot, read = 0.85 * sigma / math.sqrt(0.218), 0.15 * sigma
+    sixteen, low = np.uint64(16), np.uint64(0xFFFF)
+    unit = (
+        math.sqrt(3.0) / 65535.5
+    )  # the sum of four even draws of 16 bits, less its mean, times this has a deviation of 1
+
+    def toned(value: float, bits: int) -> float:
+        # Shot noise grows with the root of the light, read noise does not: both as parts of the deviation at mid grey.
+        total = (
+            (bits & low) + ((bits >> sixteen) & low) + ((bits >> (sixteen + sixteen)) & low) + (bits >> np.uint64(48))
+        )
+        noise = (np.int64(total) - 131070) * unit
+        value += noise * (shot * math.sqrt(max(value, 0.0)) + read)
+        return tone[min(int(max(value, 0.0) * steps + 0.5), last)]
+
+    for row in range(height):
+        y = -1.0 + 2.0 * row / max(height - 1, 1)
+        for column in range(width):
+            x = -1.0 + 2.0 * column / max(width - 1, 1)
+            dimmed = 1.0 - vignette * 0.5 * (x * x + y * y)
+            red = toned(light[row, column, 0] * red_gain * dimmed, dice[row, column, 0])
+            green = toned(light[row, column, 1] * green_gain * dimmed, dice[row, column, 1])
+            blue = toned(light[row, column, 2] * blue_gain * dimmed, dice[row, column, 2])
+            grey = 0.299 * red + 0.587 * green + 0.114 * blue
+            red, green, blue = (
+                grey + (red - grey) * saturation, grey + (green - grey) * saturation, grey + (blue - grey) * saturation)  # fmt: skip
+            code[row, column, 0] = int(min(max(red, 0.0), 1.0) * 255 + 0.5)
+            code[row, column, 1] = int(min(max(green, 0.0), 1.0) * 255 + 0.5)
+            code[row, column, 2] = int(min(max(blue, 0.0), 1.0) * 255 + 0.5)
 
 
 @kernel(signature("i2 s3 s2 l1 s2 u1 S2 S3 B2 U2"), label="renderer", seconds=20)
@@ -107,18 +168,24 @@ def places_kernel(
             part[row, column] = part_of_face[own]
 
 
-@kernel(signature("s3 i2 u1 U3"), label="renderer", seconds=20)
-def codes_kernel(albedo: Array, face_index: Array, table: Array, code: Array) -> None:
-    """Average the albedo (s, s, 4) into the texels of `code` (c, c, 3), c dividing s, where the chart shows a face, coded by a table."""
+@kernel(signature("u3 i2 u1 U3"), label="renderer", seconds=20)
+def codes_kernel(albedo: Array, face_index: Array, srgb: Array, code: Array) -> None:
+    """Average the sRGB bytes `albedo` (s, s, 4), as light, into the texels of `code` (c, c, 3), c dividing s, where the chart has a face.
+
+    `srgb` are the bytes of linear values from 0 to 1.
+    """
     step = albedo.shape[0] // code.shape[0]
-    scale = (table.shape[0] - 1.0) / (step * step)
+    scale = (srgb.shape[0] - 1.0) / (step * step)
     for row in range(code.shape[0]):
         for column in range(code.shape[1]):
             if face_index[row, column] < 0:
                 continue
             for c in range(3):
+                if step == 1:
+                    code[row, column, c] = albedo[row, column, c]
+                    continue
                 total = 0.0
                 for r in range(row * step, (row + 1) * step):
                     for d in range(column * step, (column + 1) * step):
-                        total += albedo[r, d, c]
-                code[row, column, c] = table[int(min(max(total * scale, 0.0), table.shape[0] - 1.0) + 0.5)]
+                        total += LINEAR[albedo[r, d, c]]
+                code[row, column, c] = srgb[int(total * scale + 0.5)]

@@ -14,11 +14,20 @@ from cephalon.head import HeadModel
 from cephalon.head.model import HeadCode, joint_transforms
 from cephalon.synth._light_kernels import light_kernel
 from cephalon.synth.body import clothes
+from cephalon.synth.folds import fold_skin
 from cephalon.synth.hair import hair_pieces
 from cephalon.synth.hair_textures import layer_textures
 from cephalon.synth.labels import LABELS
 from cephalon.synth.light import irradiance_coefficients, rotate_sh
-from cephalon.synth.paint import EYE_UV_SCALE, paint_cloth, paint_eye, paint_skin, shared_textures, skin_tone
+from cephalon.synth.paint import (
+    EYE_UV_SCALE,
+    paint_cloth,
+    paint_eye,
+    paint_print,
+    paint_skin,
+    shared_textures,
+    skin_tone,
+)
 from cephalon.synth.piece import Material, Piece, vertex_normals_fast
 from cephalon.synth.scene import Actor, Scene
 from cephalon.synth.stock import Library
@@ -37,7 +46,7 @@ class PosedHead:
     neutral, posed : (n, 3) mm, head frame: at rest, and with expression and joints.
     vertices : (n, 3) mm, camera frame; normals : (n, 3) unit, angle-weighted.
     skull_from_head : motion of the skull against the shoulders.
-    albedo : (s, s, 4) the skin's albedo and gloss.
+    albedo : (s, s, 4) uint8, the skin's albedo in sRGB, and its gloss in hundredths.
     """
 
     actor: Actor
@@ -46,7 +55,7 @@ class PosedHead:
     vertices: Float
     normals: Float
     skull_from_head: Rigid
-    albedo: Float32
+    albedo: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -68,7 +77,7 @@ class Stage:
     solids: Geometry
     layers: Geometry
     materials: Float32
-    texels: Float32
+    texels: NDArray[np.uint8]
     texel_labels: NDArray[np.uint8]
     texture_info: NDArray[np.int64]
     layer_texels: Float32
@@ -84,6 +93,14 @@ def pose_head(model: HeadModel, actor: Actor) -> tuple[Float, Float, Rigid]:
     head = model.joint_names.index("head")
     u, _, vt = np.linalg.svd(turns[head])
     return neutral, posed, Rigid(rotation=u @ vt, translation=offsets[head])
+
+
+def _carried(piece: Piece, skull: Rigid) -> Float:
+    """Return a piece's vertices (n, 3) mm in the head frame when the skull has turned."""
+    if not piece.rides:
+        return piece.vertices
+    turned = skull.apply(piece.vertices)
+    return turned if piece.hold is None else piece.vertices + piece.hold[:, None] * (turned - piece.vertices)
 
 
 class _Builder:
@@ -134,7 +151,7 @@ def assemble(library: Library, scene: Scene, harmonics: Float, *, texture: int, 
     """
     model = library.model
     solids, layers = _Builder(), _Builder()
-    textures: list[Float32] = []
+    textures: list[NDArray[np.uint8]] = []
     texture_labels: list[NDArray[np.uint8] | None] = []
     texture_number: dict[str, int] = {}
     layer_used: dict[str, int] = {}
@@ -143,7 +160,7 @@ def assemble(library: Library, scene: Scene, harmonics: Float, *, texture: int, 
     heads = []
     layer_sources = layer_textures()
 
-    def put_texture(name: str, image: Float32, labels: NDArray[np.uint8] | None = None) -> int:
+    def put_texture(name: str, image: NDArray[np.uint8], labels: NDArray[np.uint8] | None = None) -> int:
         if name not in texture_number:
             texture_number[name] = len(textures)
             textures.append(image)
@@ -197,11 +214,13 @@ def assemble(library: Library, scene: Scene, harmonics: Float, *, texture: int, 
                     index = layer_used[name]
                 elif material.texture == "cloth":
                     index = put_texture(f"cloth {number}", paint_cloth(actor.person))
+                elif material.texture == "print":
+                    index = put_texture(f"print {number}", paint_print(actor.person))
                 elif material.texture:
                     index = put_texture(material.texture, shared_textures()[material.texture])
                 known[material] = material_row(material, index)
             row = known[material]
-            placed = cam.apply(skull.apply(piece.vertices) if piece.rides else piece.vertices)
+            placed = cam.apply(_carried(piece, skull))
             turn = cam.rotation @ skull.rotation if piece.rides else cam.rotation
             _add_piece(layers if material.layer else solids, piece, placed, turn, row)
     starts = np.cumsum([0] + [t.size for t in textures])
@@ -221,10 +240,16 @@ def assemble(library: Library, scene: Scene, harmonics: Float, *, texture: int, 
     )
     if not textures:
         textures, texel_labels, info = (
-            [np.ones((1, 1, 4), np.float32)],
+            [np.full((1, 1, 4), 255, np.uint8)],
             [np.full(1, 255, np.uint8)],
             np.array([[0, 1, 1]], np.int64),
         )
+    texels = np.concatenate([t.ravel() for t in textures])
+    for number, head in enumerate(heads):
+        start, height, width = info[texture_number[f"skin {number}"]]
+        expression = dict(zip(model.expression_names, head.actor.expression.tolist(), strict=True))
+        own = texels[start : start + 4 * height * width].reshape(-1, 4)
+        fold_skin(own, library.maps[texture].folds, expression, head.actor.person.age_years)
     solid_mesh, layer_mesh = solids.done(), layers.done()
     _light_pieces(solid_mesh, harmonics, two_sided=False)
     _light_pieces(layer_mesh, harmonics, two_sided=True)
@@ -233,7 +258,7 @@ def assemble(library: Library, scene: Scene, harmonics: Float, *, texture: int, 
         solids=solid_mesh,
         layers=layer_mesh,
         materials=np.array(materials, dtype=np.float32).reshape(-1, 12),
-        texels=np.concatenate([t.ravel() for t in textures]),
+        texels=texels,
         texel_labels=np.concatenate(texel_labels),
         texture_info=info,
         layer_texels=np.concatenate([t.ravel() for t in layer_images]),

@@ -69,7 +69,7 @@ def hair_pieces(
         if covered:
             locks = _below_hat(locks)
         pieces.append(locks)
-        pieces += _under(model, neutral, hair, 3)
+        pieces += _under(model, neutral, hair, 2)
     if hair.beard != "none" and hair.beard_mm > 1.5 and not person.wear.mask:
         pieces += _fur(
             model, posed, beard(model, hair.beard), hair, hair.beard_mm * 1.3, "beard", 0.8 * detail, rides=False
@@ -200,7 +200,8 @@ def _lashes(model: HeadModel, posed: Float, person: Person) -> list[Piece]:
     assert model.topology.faces_uv is not None
     assert model.topology.uv is not None
     pieces = []
-    made_up = person.skin.shadow_amount
+    # women's are fuller on the mean, and mascara makes them so
+    alpha = 0.5 + 0.25 * (person.sex == "female" and person.age_years > 12) + 0.4 * person.skin.shadow_amount
     for side in ("left", "right"):
         part = model.parts[f"{side}_lashes"]
         uv = model.topology.uv[model.topology.faces_uv[part.faces]].reshape(-1, 6).astype(np.float32)
@@ -208,7 +209,7 @@ def _lashes(model: HeadModel, posed: Float, person: Person) -> list[Piece]:
             Piece(
                 vertices=posed[part.vertices], faces=(model.faces[part.faces] - part.vertices.start).astype(np.int32), corner_uv=uv,
                 material=Material(label="eyes", kind="hair", layer=True, rgb=(0.008, 0.006, 0.005), texture="lashes",
-                                  alpha=0.55 + 0.4 * made_up),
+                                  alpha=min(alpha, 0.97)),
                 occlusion=np.full(part.vertices.stop - part.vertices.start, 0.6),
             )
         )  # fmt: skip
@@ -225,5 +226,5 @@ def _below_hat(piece: Piece) -> Piece:
     assert piece.corner_uv is not None
     return Piece(
         vertices=p, faces=faces, corner_uv=piece.corner_uv[keep], tangents=piece.tangents, rides=True, material=piece.material,
-        occlusion=piece.occlusion,
+        occlusion=piece.occlusion, normals=piece.normals, hold=piece.hold,
     )  # fmt: skip

@@ -28,7 +28,7 @@ def layer_textures() -> Mapping[str, Float32]:
     for layer in range(FUR_LAYERS):
         # a share of the strands ends below each shell
         least = 0.12 + 0.62 * (layer / FUR_LAYERS) ** 1.3
-        alpha = np.clip((order - least) / 0.10, 0, 1) * 0.95
+        alpha = np.clip((order - least) / 0.18, 0, 1) * 0.95
         textures[f"fur{layer}"] = np.stack([bright, alpha.astype(np.float32)], axis=-1)
     return textures
 
@@ -61,7 +61,7 @@ def _strand_texture(rng: np.random.Generator) -> Float32:
     for _ in range(24):
         broad = (broad + np.roll(broad, 1) + np.roll(broad, -1)) / 3
     broad /= broad.std()
-    bright = np.exp(0.28 * streak + 0.12 * broad)[None].repeat(height, 0)
+    bright = np.exp(0.20 * streak + 0.10 * broad)[None].repeat(height, 0)
     ends = np.clip(0.86 + 0.16 * rng.normal(0, 1, width), 0.45, 1.0)
     v = (1 - (np.arange(height) + 0.5) / height)[:, None]
     # roots come out of the hair below, not out of a cut edge

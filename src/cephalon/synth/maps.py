@@ -11,6 +11,7 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from cephalon.geometry import Raster, bilinear, interpolate, rasterise
 from cephalon.head import HeadModel
+from cephalon.synth.folds import Fold, make_folds
 from cephalon.synth.labels import LABELS
 from cephalon.synth.mhclo import BoundMesh
 from cephalon.synth.yardstick import yardstick
@@ -37,25 +38,29 @@ class SkinMaps:
     chart : which skin triangle each texel shows.
     position : (s, s, 3) float32 mm on the mean head.
     relative : (k, s, s, 3) float32 logarithm of skins divided by their own tone.
+    names : (k,) names of the skins, which may say "female" or "male", and "young", "middleage" or "old"; "" of made-up ones.
     masks : (s, s, m) float32 in [0, 1], in the order of `MASKS`.
     noise : (s, s, 6) float32 of mean 0 and deviation 1, in the order of `NOISE`.
     brows : (b, s, s) float32 opacity.
     labels : (s, s) uint8 class of the bare skin, 255 beyond four texels from the chart.
+    folds : of moving skin.
     """
 
     chart: Raster
     position: Float32
     relative: Float32
+    names: tuple[str, ...]
     masks: Float32
     noise: Float32
     brows: Float32
     labels: NDArray[np.uint8]
+    folds: tuple[Fold, ...]
 
 
 def make_skin_maps(
-    model: HeadModel, chart: Raster, skins: Sequence[Float32], brow_meshes: Sequence[BoundMesh]
+    model: HeadModel, chart: Raster, skins: Sequence[tuple[str, Float32]], brow_meshes: Sequence[BoundMesh]
 ) -> SkinMaps:
-    """Work out the maps; without skins, plain ones are made up."""
+    """Work out the maps of skins with their names; without skins, plain ones are made up."""
     part = model.parts["skin"]
     faces = model.faces[part.faces]
     size = chart.face_index.shape[0]
@@ -65,7 +70,8 @@ def make_skin_maps(
     masks = _masks(model, region, position)
     rng = np.random.default_rng(20251121)
     noise = _noise(size, chart.covered, rng)
-    relative = [_relative(skin, region, chart.covered) for skin in skins]
+    relative = [_relative(skin, region, chart.covered) for _, skin in skins]
+    names = tuple(name for name, _ in skins)
     if not relative:
         relative = [_plain_relative(noise, masks, rng) for _ in range(3)]
     brows = [_brow_map(model, mesh, position, region) for mesh in brow_meshes]
@@ -75,11 +81,23 @@ def make_skin_maps(
         chart=chart,
         position=position.astype(np.float32),
         relative=np.stack(filled),
+        names=names or ("",) * len(filled),
         masks=_filled(np.stack([masks[name] for name in MASKS], axis=-1).astype(np.float32), chart.covered),
         noise=noise,
         brows=np.stack(brows).astype(np.float32),
+        folds=_folds(model, position, region, chart.covered),
         labels=np.where(np.asarray(distance_transform_edt(~chart.covered)) > 4, 255, _labels(region)).astype(np.uint8),
     )
+
+
+def _folds(model: HeadModel, position: Float, region: dict[str, Float], covered: NDArray[np.bool_]) -> tuple[Fold, ...]:
+    measure = yardstick(model)
+    points = model.point_set("iso")
+    mouth = measure.to_drawing(points.positions(model.mean, model.faces)[points.index("ch_l")])
+    eye = measure.to_drawing(model.joints()[model.joint_names.index("left_eye")])
+    skin = covered & (region["mouth_cavity"] < 0.3) & (region["eye_sockets"] < 0.5)
+    skin &= region["lips_upper"] + region["lips_lower"] < 0.3
+    return make_folds(measure.to_drawing(position), (mouth[0], mouth[1]), (eye[0], eye[1]), skin)
 
 
 def _step(value: Float, low: float, high: float) -> Float:
@@ -113,7 +131,7 @@ def _masks(model: HeadModel, region: dict[str, Float], position: Float) -> dict[
         hairline + 2.5 * np.sin(way / 9.0 + 1.0) + 1.5 * np.sin(way / 3.7 + z / 5.0) + 1.2 * np.sin(z / 4.1 - 2.0)
     )
     not_ear = 1 - np.clip(region["ears"] * 2, 0, 1)
-    scalp = _step(y - hairline, -8, 9) * not_ear
+    scalp = _step(y - hairline, -8, 9) * not_ear * outside  # the throat lies behind the face, too
     front = _step(z, -5, 25)
     jaw_line = np.interp(x, [0, 20, 40, 55, 66, 75], [-200, -200, -190, -150, -120, -110])
     cheek_line = np.interp(x, [0, 30, 45, 55, 62, 70, 80], [-52, -50, -45, -36, -10, 12, 20])

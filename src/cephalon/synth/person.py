@@ -25,7 +25,8 @@ class Skin:
     detail : two numbers in [0, 1): which textures are mixed; `mix` the share of the second.
     freckles, wrinkles, blush, stubble, oil, under_eye : strengths in [0, 1].
     lip_tint : (3,) factor on the lips' colour; lip_amount, shadow_amount : make-up strengths; shadow_rgb : (3,) linear.
-    brow : number in [0, 1) that picks the shape; brow_strength : opacity.
+    brow : number in [0, 1) that picks the shape; brow_strength : opacity;
+        brow_thin : from 0, as drawn, to 1, plucked.
     seed : of the procedural parts.
     """
 
@@ -45,6 +46,7 @@ class Skin:
     shadow_amount: float
     brow: float
     brow_strength: float
+    brow_thin: float
     seed: int
 
 
@@ -190,7 +192,7 @@ def draw_person(
         pupil=float(np.clip(rng.normal(0.36, 0.08), 0.2, 0.6)),
         skin=_draw_skin(rng, options, melanin, age, sex),
         hair=_draw_hair(rng, options, melanin, age, sex, meshes),
-        wear=_draw_wear(rng, options, adult),
+        wear=_draw_wear(rng, options, adult, sex),
     )
 
 
@@ -222,17 +224,18 @@ def _draw_skin(rng: np.random.Generator, options: PersonOptions, melanin: float,
         detail=(float(rng.random()), float(rng.random())),
         mix=float(rng.uniform(0, 0.5)),
         freckles=float(rng.uniform(0.3, 1.0)) if melanin < 0.7 and rng.random() < 0.18 else 0.0,
-        wrinkles=float(np.clip((age - 28) / 45 + rng.normal(0, 0.12), 0, 1.1)),
+        wrinkles=float(np.clip((age - 28) / 45 + rng.normal(0, 0.12), 0, 1.1)) * (0.7 if painted else 1.0),
         blush=float(np.clip(rng.normal(0.25, 0.2) + (0.25 if painted else 0.0), 0, 1)),
         stubble=float(rng.beta(0.9, 1.3)) if shaving else 0.0,
         oil=float(rng.beta(1.6, 3.0)),
-        under_eye=float(rng.beta(1.5, 3.0)),
+        under_eye=float(rng.beta(1.5, 3.0)) * (0.3 if painted else 1.0),
         lip_rgb=_jitter(rng, lips, 0.25),
         lip_amount=float(rng.uniform(0.25, 0.95)) if painted else 0.0,
         shadow_rgb=shade,
-        shadow_amount=float(rng.uniform(0.1, 0.7)) if painted else 0.0,
+        shadow_amount=float(0.05 + 0.5 * rng.beta(1.2, 2.4)) if painted else 0.0,
         brow=float(rng.random()),
         brow_strength=float(np.clip(rng.normal(0.85 if sex == "male" else 0.7, 0.15), 0.35, 1.0)),
+        brow_thin=float(rng.beta(2.2, 1.4)) if sex == "female" and age > 13 else float(rng.beta(1.0, 6.0)),
         seed=int(rng.integers(1 << 31)),
     )
 
@@ -244,12 +247,16 @@ def _draw_hair(
     light = [0.12, 0.24, 0.26, 0.16, 0.17, 0.05]
     shares = [(1 - dark) * a + dark * b for a, b in zip(light, [0.7, 0.25, 0.05, 0, 0, 0], strict=True)]
     colour = _jitter(rng, _HAIRS[_choose(rng, tuple(_HAIRS), shares)], 0.3)
-    if age > 13 and rng.random() < 0.04:
+    if sex == "female" and age > 16 and rng.random() < 0.22:
+        wanted = [0.05, 0.15, 0.3, 0.25, 0.17, 0.08] if melanin < 0.9 else [0.25, 0.3, 0.3, 0.1, 0.02, 0.03]
+        colour = _jitter(rng, _HAIRS[_choose(rng, tuple(_HAIRS), wanted)], 0.25)  # dyed
+    if age > 13 and rng.random() < 0.015:
         colour = _jitter(rng, _DYES[int(rng.integers(len(_DYES)))], 0.2)
-    grey = float(np.clip(rng.normal((age - 55) / 32, 0.28), 0, 1))
-    if sex == "female" and rng.random() < 0.5:
-        grey *= 0.25  # dyed
-    white = np.array([0.36, 0.35, 0.335])
+    # half of the hair is white at 65 on the mean, later where there is more pigment
+    grey = float(np.clip(rng.normal((age - 50 - 6 * min(melanin, 1.0)) / 32, 0.22), 0, 1))
+    if rng.random() < (0.7 if sex == "female" else 0.15):
+        grey *= 0.12  # dyed
+    white = np.array([0.235, 0.220, 0.198])
     rgb = np.array(colour) * (1 - grey) + white * grey
     male = sex == "male"
     if male and age > 25 and rng.random() < options.bald + max(0.0, (age - 40) / 250):
@@ -260,11 +267,11 @@ def _draw_hair(
     else:
         curly = 0.22 if melanin > 1.2 else 0.03
         style = _choose(
-            rng, ("shaved", "short", "afro", "strands", "tied", "mesh"), [0.01, 0.03, curly, 0.46, 0.16, 0.26]
+            rng, ("shaved", "short", "afro", "strands", "tied", "mesh"), [0.01, 0.03, curly, 0.55, 0.14, 0.22]
         )
     if style == "mesh":
         fitting = [m for m in meshes if male == m.startswith("short") or (not male and m == "short04")]
-        if rng.random() < 0.85:
+        if rng.random() < 0.93:
             fitting = [m for m in fitting if m not in ("bob01", "bob02")] or fitting  # their fringes hide an eye
         style = "mesh:" + fitting[int(rng.integers(len(fitting)))] if fitting else "strands"
     length = float(rng.uniform(25, 80) if male and rng.random() < 0.85 else rng.uniform(90, 420))
@@ -286,7 +293,7 @@ def _draw_hair(
     )
 
 
-def _draw_wear(rng: np.random.Generator, options: PersonOptions, adult: bool) -> Wear:
+def _draw_wear(rng: np.random.Generator, options: PersonOptions, adult: bool, sex: str) -> Wear:
     glasses, tint, mirror = "", 0.0, 0.0
     if rng.random() < options.glasses:
         glasses = ("round", "rectangle", "oval", "aviator", "square", "cat")[int(rng.integers(6))]
@@ -295,7 +302,15 @@ def _draw_wear(rng: np.random.Generator, options: PersonOptions, adult: bool) ->
             mirror = float(rng.uniform(0.1, 0.6)) if rng.random() < 0.3 else 0.0
     hat = ("beanie", "cap", "brim", "hood", "scarf")[int(rng.integers(5))] if rng.random() < options.hat else ""
     mask = bool(rng.random() < options.mask)
-    collars = ("crew", "v", "shirt", "roll", "hood", "boat")
+    shares = [0.34, 0.09, 0.24, 0.06, 0.10, 0.02, 0.15] if sex == "male" else [0.26, 0.20, 0.15, 0.07, 0.08, 0.14, 0.10]
+    collar = _choose(rng, ("crew", "v", "shirt", "roll", "hood", "boat", "suit"), shares if adult else shares[:-1])
+    patterns = ("plain", "stripes", "checks", "knit", "spots", "print")
+    pattern = _choose(rng, patterns, [0.92, 0, 0, 0.08] if collar == "suit" else [0.46, 0.10, 0.10, 0.16, 0.04, 0.14])
+    if collar == "suit" and rng.random() < 0.75:
+        low = (0.012, 0.012, 0.014), (0.014, 0.02, 0.045), (0.06, 0.06, 0.065), (0.09, 0.06, 0.04), (0.2, 0.19, 0.17)
+        cloth = _jitter(rng, low[int(rng.integers(len(low)))], 0.25)
+    else:
+        cloth = _cloth(rng)
     frame = ((0.01, 0.01, 0.012), (0.08, 0.03, 0.012), (0.30, 0.29, 0.28), (0.42, 0.30, 0.12), (0.25, 0.02, 0.03))
     return Wear(
         glasses=glasses,
@@ -308,19 +323,21 @@ def _draw_wear(rng: np.random.Generator, options: PersonOptions, adult: bool) ->
         mask_rgb=_cloth(rng) if rng.random() < 0.5 else (0.55, 0.72, 0.80),
         headphones=bool(rng.random() < options.headphones) and not hat,
         scarf=bool(rng.random() < options.scarf),
-        collar=collars[int(rng.integers(len(collars)))],
-        cloth_rgb=_cloth(rng),
+        collar=collar,
+        cloth_rgb=cloth,
         cloth_rgb2=_cloth(rng),
-        pattern=_choose(rng, ("plain", "stripes", "checks", "knit", "spots"), [0.5, 0.14, 0.12, 0.18, 0.06]),
+        pattern=pattern,
         seed=int(rng.integers(1 << 31)),
     )
 
 
 def _cloth(rng: np.random.Generator) -> tuple[float, float, float]:
-    """Draw a fabric's linear colour: many greys, blues and earth tones, some strong ones."""
+    """Draw a fabric's linear colour: many greys, blues, reds and earth tones, some of any hue and some strong ones."""
     value = float(np.exp(rng.uniform(np.log(0.015), np.log(0.75))))
-    saturation = float(rng.beta(1.0, 2.2))
-    hue = rng.random()
+    saturation = float(rng.beta(0.9, 2.2))
+    hue = (rng.normal(0.6, 0.05), rng.normal(0.02, 0.05), rng.normal(0.33, 0.1), rng.random())[
+        int(np.searchsorted((0.45, 0.72, 0.82), rng.random()))
+    ]
     wheel = np.clip(np.abs((hue * 6 + np.array([0.0, 4.0, 2.0])) % 6 - 3) - 1, 0, 1)
     rgb = value * (1 - saturation + saturation * wheel)
     return (float(rgb[0]), float(rgb[1]), float(rgb[2]))

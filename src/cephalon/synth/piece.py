@@ -64,6 +64,7 @@ class Piece:
     occlusion : (n,) share of the surrounding light that arrives, or None for 1.
     opacity : (n,) factor on the alpha of a see-through layer, or None for 1.
     rides : whether it turns with the skull (hair, glasses, hats) rather than staying with the shoulders.
+    hold : (n,) share in which what rides turns with the skull, or None for 1: long hair lies on the shoulders.
     """
 
     vertices: Float
@@ -75,6 +76,7 @@ class Piece:
     occlusion: Float | None = None
     opacity: Float | None = None
     rides: bool = False
+    hold: Float | None = None
 
 
 def vertex_normals_fast(vertices: Float, faces: NDArray[np.int32]) -> Float:

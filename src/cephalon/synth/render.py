@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from cephalon.geometry import Camera, Raster, rasterise_mesh
-from cephalon.synth._kernels import layers_kernel, majority_kernel, shadow_kernel
-from cephalon.synth._light_kernels import resolve_kernel
-from cephalon.synth._shading import shade_kernel
-from cephalon.synth.assemble import Geometry, Stage, assemble
+from cephalon.colour import linear_from_srgb
+from cephalon.geometry import Camera, rasterise_mesh
+from cephalon.synth._kernels import facing_kernel, layers_kernel, shadow_kernel
+from cephalon.synth._light_kernels import expose_kernel
+from cephalon.synth._shade import shade_kernel
+from cephalon.synth.assemble import Stage, assemble
 from cephalon.synth.labels import LABELS
 from cephalon.synth.light import frame_towards, rotate_sh, sh_basis
 from cephalon.synth.scene import Lamp, Scene, far_lamp
@@ -71,38 +72,25 @@ def render(library: Library, scene: Scene, *, supersample: int, texture: int) ->
     detail = float(np.clip((scene.camera.width / 256) ** 0.7, 0.6, 1.3))
     stage = assemble(library, scene, harmonics, texture=texture, detail=detail)
     fine = scene.camera.scaled(float(supersample))
-    solid = rasterise_mesh(stage.solids.vertices, stage.solids.faces, fine)
+    solids, soft = stage.solids, stage.layers
+    seen = np.zeros_like(solids.faces)
+    facing_kernel(solids.vertices, solids.faces, solids.face_material, stage.materials, seen)
+    solid = rasterise_mesh(solids.vertices, seen, fine)
     layers = collect_layers(stage, fine, solid.depth)
     rows, matrices, maps = _shadows(stage, lamps, scene.camera.width)
-    height, width = solid.depth.shape
-    image = np.zeros((height, width, 3), dtype=np.float32)
-    label = np.zeros((height, width), dtype=np.uint8)
-    passed = np.zeros((height, width), dtype=np.float32)
-    solids, soft = stage.solids, stage.layers
+    height, width = scene.camera.height, scene.camera.width
+    image, label = np.zeros((height, width, 3), dtype=np.float32), np.zeros((height, width), dtype=np.uint8)
+    transmitted, open_share = np.zeros((height, width), dtype=np.float32), np.zeros((height, width), dtype=np.float32)
     shade_kernel(
         solid.face_index, solid.barycentric, solid.depth, solids.faces, solids.corner_uv, solids.face_material, solids.attributes,
         stage.materials, stage.texels, stage.texel_labels, stage.texture_info, rows, matrices, maps, scene.world_from_camera,
         panorama.mirror, panorama.glossy, np.array([fine.focal_px, *fine.principal_point]), layers.count, layers.rows,
-        soft.faces, soft.face_material, soft.attributes, image, label, passed,
+        soft.faces, soft.face_material, soft.attributes, image, label, transmitted, open_share,
     )  # fmt: skip
-    exposure = scene.sensor.exposure * _exposure(stage, image[::2, ::2], label[::2, ::2], scene.sensor.balance)
-    s = supersample
-    behind = background(library, scene, height // s, width // s, exposure)
-    linear, transmitted = np.zeros_like(behind), np.zeros(behind.shape[:2], np.float32)
-    resolve_kernel(image, solid.face_index, passed, exposure, behind, np.array([s]), linear, transmitted)
-    return Rendering(
-        linear=linear,
-        label=_majority(label, s),
-        transmitted=transmitted,
-        solid_depth=solid.depth,
-        stage=stage,
-    )
-
-
-def _majority(label: NDArray[np.uint8], s: int) -> NDArray[np.uint8]:
-    out = np.zeros((label.shape[0] // s, label.shape[1] // s), dtype=np.uint8)
-    majority_kernel(label, np.array([s]), out)
-    return out
+    exposure = scene.sensor.exposure * _exposure(stage, image, label, scene.sensor.balance)
+    linear = background(library, scene, height, width, exposure)
+    expose_kernel(image, open_share, exposure, linear)
+    return Rendering(linear=linear, label=label, transmitted=transmitted, solid_depth=solid.depth, stage=stage)
 
 
 def collect_layers(stage: Stage, camera: Camera, solid_depth: Float32) -> Layers:
@@ -115,13 +103,9 @@ def collect_layers(stage: Stage, camera: Camera, solid_depth: Float32) -> Layers
     count = np.zeros((height, width), dtype=np.uint8)
     rows = _layer_memory(height, width)
     if len(mesh.faces):
-        screen = camera.project(mesh.vertices)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            inverse = np.where(mesh.vertices[:, 2] > 1e-3, 1.0 / mesh.vertices[:, 2], np.nan)
-        texture, alpha = _layer_look(stage)
         layers_kernel(
-            np.ascontiguousarray(screen[:, 0]), np.ascontiguousarray(screen[:, 1]), inverse, mesh.faces, mesh.corner_uv, texture, alpha,
-            np.ascontiguousarray(mesh.attributes[:, 7]), stage.layer_texels, stage.layer_texture_info, solid_depth.copy(), count, rows,
+            mesh.vertices, np.array([camera.focal_px, *camera.principal_point]), mesh.faces, mesh.corner_uv, mesh.face_material,
+            stage.materials, mesh.attributes, stage.layer_texels, stage.layer_texture_info, solid_depth.copy(), count, rows,
         )  # fmt: skip
     return Layers(count=count, rows=rows)
 
@@ -140,11 +124,6 @@ def _layer_memory(height: int, width: int) -> Float32:
             kept.clear()
         kept[height, width] = np.zeros((height, width, MOST_LAYERS, 6), dtype=np.float32)
     return kept[height, width]
-
-
-def _layer_look(stage: Stage) -> tuple[NDArray[np.int32], Float32]:
-    material = stage.layers.face_material
-    return stage.materials[:, 5].astype(np.int32)[material], np.ascontiguousarray(stage.materials[:, 7])[material]
 
 
 def _key_light(harmonics: Float) -> tuple[Lamp, Float] | None:
@@ -180,17 +159,7 @@ def _shadows(stage: Stage, lamps: list[Lamp], width: int) -> tuple[Float, Float,
     least = int(np.clip(_SHADOW_PX * width // 192, _SHADOW_PX // 2, _SHADOW_PX))
     side = int(np.clip(least * reach / 260.0, least, 640))
     maps = np.full((count, side, side), np.inf, dtype=np.float32)
-    texture, alpha = _layer_look(stage)
-    alpha = alpha * stage.materials[stage.layers.face_material, 11]
-    dark = np.flatnonzero(alpha >= 0.45)  # a clear lens lets light through; a tinted one shades
-    nothing = (np.zeros((0, 6), np.float32), np.zeros(0, np.int32), np.zeros(0, np.float32), np.zeros(0, np.float32))
-    casters = [
-        (stage.solids.vertices, stage.solids.faces, *nothing),
-        (
-            stage.layers.vertices, stage.layers.faces[dark], stage.layers.corner_uv[dark], texture[dark], alpha[dark],
-            np.ascontiguousarray(stage.layers.attributes[:, 7]),
-        ),
-    ]  # fmt: skip
+    casters = ((stage.solids, np.zeros((0, 3), np.int64)), (stage.layers, stage.layer_texture_info))
     scale = side / (2 * reach)
     for number, lamp in enumerate(lamps):
         turn = frame_towards(np.array(lamp.direction))
@@ -198,9 +167,11 @@ def _shadows(stage: Stage, lamps: list[Lamp], width: int) -> tuple[Float, Float,
         matrices[number, 0] = [*(turn[0] * scale), offset[0] * scale + side / 2]
         matrices[number, 1] = [*(turn[1] * scale), offset[1] * scale + side / 2]
         matrices[number, 2] = [*turn[2], offset[2]]
-        for vertices, *look in casters:
-            points = vertices @ matrices[number, :, :3].T + matrices[number, :, 3]
-            shadow_kernel(points, *look, stage.layer_texels, stage.layer_texture_info, maps[number])
+        for mesh, texture_info in casters:
+            shadow_kernel(
+                mesh.vertices, matrices[number], mesh.faces, mesh.corner_uv, mesh.face_material, stage.materials, mesh.attributes,
+                stage.layer_texels, texture_info, maps[number],
+            )  # fmt: skip
         soft = max(1.0, lamp.soft_mm * scale / 1.5)
         rows[number] = [*lamp.direction, *lamp.rgb, soft, 2.5 + 1.1 * soft / scale]
     return rows, matrices, maps
@@ -219,7 +190,7 @@ def _exposure(stage: Stage, image: Float32, label: NDArray[np.uint8], balance: f
     weights = np.array([0.2126, 0.7152, 0.0722])
     light = np.maximum(image[skin].mean(axis=0, dtype=np.float64), 1e-6)
     albedo = (
-        np.mean([h.albedo[::4, ::4, :3].mean(axis=(0, 1)) for h in stage.heads], axis=0)
+        np.mean([linear_from_srgb(h.albedo[::16, ::16, :3]).mean(axis=(0, 1)) for h in stage.heads], axis=0)
         if stage.heads
         else np.full(3, 0.35)
     )
@@ -259,8 +230,7 @@ def background(library: Library, scene: Scene, height: int, width: int, exposure
         world = ray / np.linalg.norm(ray, axis=-1, keepdims=True) @ scene.world_from_camera.T
         row = np.arccos(np.clip(world[..., 1], -1, 1)) / np.pi * panorama.shape[0]
         column = (np.arctan2(-world[..., 0], world[..., 2]) / (2 * np.pi) + 0.5) * panorama.shape[1]
-        small = panorama[row.astype(int).clip(0, panorama.shape[0] - 1), column.astype(int) % panorama.shape[1]]
-        small = np.clip(small * exposure, 0, 4.0)
+        small = _roll_off(_panorama_at(panorama, row, column) * exposure)
         coded = Image.fromarray((np.sqrt(small / 4.0) * 255).astype(np.uint8))
         coded = coded.resize((small.shape[1] * step, small.shape[0] * step), Image.Resampling.BICUBIC).crop(
             (0, 0, width, height)
@@ -268,6 +238,25 @@ def background(library: Library, scene: Scene, height: int, width: int, exposure
         coded = np.asarray(_defocused(coded, max(0.01, scene.background_blur) * width), dtype=np.float32) / 255
         return (4.0 * coded**2).astype(np.float32)
     return _made_background(rng, height, width)
+
+
+def _panorama_at(panorama: Float32, row: Float, column: Float) -> Float:
+    """Return a panorama's radiance (..., 3) between its pixels."""
+    height, width = panorama.shape[:2]
+    r, c = np.clip(row - 0.5, 0, height - 1.001), (column - 0.5) % width
+    r0, c0 = r.astype(int), c.astype(int)
+    fr, fc = (r - r0)[..., None], (c - c0)[..., None]
+    c0, c1 = c0 % width, (c0 + 1) % width
+    return (panorama[r0, c0] * (1 - fc) + panorama[r0, c1] * fc) * (1 - fr) + (
+        panorama[r0 + 1, c0] * (1 - fc) + panorama[r0 + 1, c1] * fc
+    ) * fr
+
+
+def _roll_off(light: Float) -> Float:
+    """Bring light (..., 3) beyond 0.35 down softly to 0.95 and less, hue kept, as a camera that saves its highlights: a sky stays blue."""
+    brightest = np.maximum(light.max(axis=-1, keepdims=True), 1e-6)
+    over = np.maximum(brightest - 0.35, 0.0)
+    return light * ((np.minimum(brightest, 0.35) + over / (1.0 + over / 0.6)) / brightest)
 
 
 def _made_background(rng: np.random.Generator, height: int, width: int) -> Float32:
@@ -298,8 +287,3 @@ def _defocused(picture: Image.Image, radius: float) -> Image.Image:
         if radius > 0.5
         else picture
     )
-
-
-def rasterise_solids(mesh: Geometry, camera: Camera) -> Raster:
-    """Return what each pixel of a camera sees of solids."""
-    return rasterise_mesh(mesh.vertices, mesh.faces, camera)

@@ -7,8 +7,8 @@ import io
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
-from scipy.ndimage import gaussian_filter
 
+from cephalon.synth._light_kernels import blur_kernel, develop_kernel
 from cephalon.synth.scene import Sensor
 
 Float32 = NDArray[np.float32]
@@ -16,37 +16,30 @@ Float32 = NDArray[np.float32]
 _STEPS = 4096
 _CURVE = np.linspace(0, 1, _STEPS)
 _SRGB = np.where(_CURVE <= 0.0031308, 12.92 * _CURVE, 1.055 * _CURVE ** (1 / 2.4) - 0.055).astype(np.float32)
+_WAVE = np.sin(2 * np.pi * (_SRGB - 0.5))
+_LIGHT = np.arange(4 * _STEPS, dtype=np.float32) / np.float32(_STEPS - 1)
+_SHOULDER = 1 - np.exp(-1.25 * _LIGHT)
 
 
 def expose(linear: Float32, sensor: Sensor) -> tuple[NDArray[np.uint8], bytes]:
     """Take a picture of linear light (h, w, 3): return it as sRGB uint8, as decoded from the JPEG bytes returned with it."""
     height, width = linear.shape[:2]
-    light = linear * np.array(sensor.gains, dtype=np.float32)
-    if sensor.vignette:
-        y, x = np.ogrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-        light = light * (1 - sensor.vignette * 0.5 * (x * x + y * y)).astype(np.float32)[..., None]
+    light = linear
     if sensor.blur_px > 0.25:
-        light = gaussian_filter(light, (sensor.blur_px, sensor.blur_px, 0), truncate=2.5)
+        light = _blurred(light, sensor.blur_px)
     if max(abs(sensor.motion_px[0]), abs(sensor.motion_px[1])) > 0.5:
         light = _moved(light, sensor.motion_px)
-    rng = np.random.default_rng(sensor.seed)
-    # Shot noise grows with the root of the light, read noise does not: both as parts of the deviation at mid grey.
+    # A shoulder for highlights, more or less of it, and the S curve of cameras and of people who like their pictures strong.
+    toned = np.clip(_LIGHT + (_SHOULDER - _LIGHT) * np.float32(0.3 + 0.4 * sensor.contrast), 0, 1)
+    curve = _SRGB + np.float32(0.01 + 0.09 * sensor.contrast) * _WAVE
+    tone = curve[(toned * (_STEPS - 1) + 0.5).astype(np.int32)]
     slope = 0.218 * 2.2 / 0.5  # d linear / d sRGB at mid grey
-    sigma = sensor.noise / 255 * slope
-    noise = rng.standard_normal(light.shape, dtype=np.float32)
-    light = light + noise * (np.sqrt(np.maximum(light, 0) / 0.218) * (0.85 * sigma) + 0.15 * sigma)
-    light = np.maximum(light, 0)
-    # A shoulder for highlights, more or less of it.
-    rolled = 1 - np.exp(-1.25 * light)
-    toned = np.clip(light + (rolled - light) * np.float32(0.3 + 0.4 * sensor.contrast), 0, 1)
-    # the S curve of cameras and of people who like their pictures strong
-    curve = _SRGB + np.float32(0.01 + 0.09 * sensor.contrast) * np.sin(2 * np.pi * (_SRGB - 0.5))
-    code = curve[(toned * (_STEPS - 1) + 0.5).astype(np.int32)]
-    grey = code @ np.array([0.299, 0.587, 0.114], np.float32)
-    code = grey[..., None] + (code - grey[..., None]) * np.float32(0.95 + 0.2 * sensor.contrast)
-    if sensor.grey:
-        code = np.repeat(code @ np.array([0.299, 0.587, 0.114], np.float32)[:, None], 3, axis=-1)
-    picture = Image.fromarray((np.clip(code, 0, 1) * 255 + 0.5).astype(np.uint8))
+    saturation = 0.0 if sensor.grey else 0.95 + 0.2 * sensor.contrast
+    values = np.array([*sensor.gains, sensor.vignette, sensor.noise / 255 * slope, saturation, _STEPS - 1.0])
+    dice = np.random.default_rng(sensor.seed).integers(0, 1 << 64, light.shape, dtype=np.uint64)
+    code = np.zeros(light.shape, dtype=np.uint8)
+    develop_kernel(light, dice, values, tone, code)
+    picture = Image.fromarray(code)
     if sensor.shrink < 1:
         small = (max(8, round(width * sensor.shrink)), max(8, round(height * sensor.shrink)))
         picture = picture.resize(small, Image.Resampling.BOX).resize((width, height), Image.Resampling.BICUBIC)
@@ -57,6 +50,15 @@ def expose(linear: Float32, sensor: Sensor) -> tuple[NDArray[np.uint8], bytes]:
     data = stream.getvalue()
     with Image.open(io.BytesIO(data)) as decoded:
         return np.asarray(decoded.convert("RGB")), data
+
+
+def _blurred(light: Float32, sigma: float) -> Float32:
+    """Blur by a Gaussian of `sigma` px, cut off at 2.5 of it; what lies outside is the picture mirrored at its border."""
+    reach = np.arange(int(2.5 * sigma + 0.5) + 1)
+    weights = np.exp(-0.5 * (reach / sigma) ** 2)
+    result = np.zeros_like(light)
+    blur_kernel(light, (weights / (2 * weights.sum() - weights[0])).astype(np.float32), np.zeros_like(light), result)
+    return result
 
 
 def _moved(light: Float32, motion: tuple[float, float]) -> Float32:

@@ -100,7 +100,7 @@ def load_library(folder: Path | None, texture: int = 512, model: HeadModel | Non
         for v in (model.mean, open_head)
     )
     chart = skin_chart(model, texture)
-    skins: list[Float32] = []
+    skins: list[tuple[str, Float32]] = []
     panoramas: list[Panorama] = []
     backgrounds: list[NDArray[np.uint8]] = []
     hair: Mapping[str, BoundMesh] = {}
@@ -147,8 +147,8 @@ def skin_chart(model: HeadModel, size: int) -> Raster:
     return rasterise_uv(model.topology.uv, model.topology.faces_uv[model.parts["skin"].faces], size)
 
 
-def _read_skins(folder: Path, model: HeadModel, chart: Raster) -> list[Float32]:
-    """Return the folder's skins as linear textures (s, s, 3) in our chart, 0 where the picture does not reach."""
+def _read_skins(folder: Path, model: HeadModel, chart: Raster) -> list[tuple[str, Float32]]:
+    """Return names and linear textures (s, s, 3) of the folder's skins in our chart, 0 where the picture does not reach."""
     if not folder.is_dir():
         return []
     left, top, right, bottom, full = _HEAD_ISLAND
@@ -173,5 +173,5 @@ def _read_skins(folder: Path, model: HeadModel, chart: Raster) -> list[Float32]:
         linear = np.where(picture <= 0.04045, picture / 12.92, ((picture + 0.055) / 1.055) ** 2.4).astype(np.float32)
         texture = np.zeros((*inside.shape, 3), dtype=np.float32)
         texture[inside] = bilinear(linear, np.stack([x[inside], y[inside]], axis=1))
-        skins.append(texture)
+        skins.append((path.stem, texture))
     return skins

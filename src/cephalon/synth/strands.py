@@ -1,4 +1,4 @@
-"""Locks of hair as ribbons that grow along a comb, lie on the skull, fall and curl."""
+"""Locks of hair as ribbons that grow along a comb and lie on the skull; those that fall are in `long_hair`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cephalon.geometry import SurfacePoints
 from cephalon.head import HeadModel
+from cephalon.synth.long_hair import fall
 from cephalon.synth.maps import scalp_weight
 from cephalon.synth.person import Hair
 from cephalon.synth.piece import Material, Piece, cross
@@ -19,6 +20,8 @@ Float = NDArray[np.float64]
 
 _AZIMUTHS, _ELEVATIONS = 32, 17
 _SEGMENTS = 10
+_KNOT = np.array([0.0, 15.0, -120.0])
+"""Where hair is tied behind the drawing head, mm."""
 _STRANDS_SPAN = 0.22
 """How much of the texture of strands one ribbon shows across."""
 
@@ -81,13 +84,13 @@ def _roots(model: HeadModel) -> tuple[NDArray[np.intp], Float]:
 
 
 def cards(model: HeadModel, neutral: Float, hair: Hair, detail: float, *, tied: bool) -> Piece:
-    """Locks as ribbons that leave the scalp along the comb, fall, and slide off the head; grown on the drawing head."""
+    """Locks as ribbons that leave the scalp along the comb; grown on the drawing head."""
     rng = np.random.default_rng(hair.seed)
     measure = yardstick(model, neutral)
     drawn = measure.to_drawing(neutral)
     chosen, cumulative = _roots(model)
     short = hair.length_mm < 85
-    count = int((420 if short else 430) * np.clip(detail, 0.6, 1.5))
+    count = int((420 if short or tied else 340) * np.clip(detail, 0.6, 1.5))
     faces = model.faces[
         chosen[np.searchsorted(cumulative, (np.arange(count) + rng.random(count)) / count).clip(0, len(chosen) - 1)]
     ]
@@ -95,33 +98,42 @@ def cards(model: HeadModel, neutral: Float, hair: Hair, detail: float, *, tied: 
     root = np.einsum("kc,kcd->kd", bary, drawn[faces])
     keep = np.einsum("kc,kc->k", bary, scalp(model, hair.balding)[faces]) > rng.random(count) * 0.6
     root = root[keep]
-    count = len(root)
     radii = _radii(model, drawn)
+    layer = rng.random(len(root))
+    if short or tied:
+        curve = _combed(root, layer, radii, hair, rng, tied=tied)
+        bright = np.zeros(len(root))
+    else:
+        curve, bright = fall(root, layer, lambda way: _radius_at(radii, way), hair, rng)
+    if tied:
+        tail = _tail(_KNOT, float(np.clip(hair.length_mm, 60, 300)), hair, rng)
+        curve, layer = np.concatenate([curve, tail]), np.concatenate([layer, rng.random(len(tail))])
+        bright = np.zeros(len(curve))
+    width = (8.0 if short else 15.0 if tied else 16.5) / np.sqrt(np.clip(detail, 0.6, 1.5))
+    return _ribbons(curve, layer, bright, hair, measure, rng, width=width, taper=0.45 if short or tied else 0.25)
+
+
+def _combed(root: Float, layer: Float, radii: Float, hair: Hair, rng: np.random.Generator, *, tied: bool) -> Float:
+    """Locks (m, segments + 1, 3) that grow step by step along the skull: short ones, and those drawn to a knot."""
+    count = len(root)
     out = root - SKULL_CENTRE
     out /= np.linalg.norm(out, axis=1, keepdims=True)
     length = hair.length_mm * np.exp(rng.normal(0, 0.12, count))
     front = np.clip((root[:, 2] - 10) / 50, 0, 1) * np.clip((root[:, 1] - 55) / 25, 0, 1)
     side = np.where(root[:, 0] > 22 * hair.parting, 1.0, -1.0)
-    fringe = hair.fringe < 0.35
-    length = np.where(front > 0.3, np.minimum(length, (48 if fringe else 400)), length)
-    target = np.array([0.0, 15.0, -120.0])
     if tied:
-        comb = target - root
+        comb = _KNOT - root
         comb /= np.linalg.norm(comb, axis=1, keepdims=True)
-        length = np.minimum(np.linalg.norm(target - root, axis=1) * 1.15, 190)
-    elif short:
+        length = np.minimum(np.linalg.norm(_KNOT - root, axis=1) * 1.15, 190)
+    else:
         sweep = hair.fringe * 2 - 1
         comb = np.stack(
             [0.7 * side * (1 - front * 0.3), -0.35 - 0.5 * np.clip(-root[:, 2] / 60, 0, 1), 0.6 * sweep * front - 0.3],
             axis=1,
         )
-    else:
-        back = np.where(fringe, 0.9 * front, -0.75 * front)
-        comb = np.stack([0.9 * side, np.full(count, -0.35), back - 0.15], axis=1)
     comb = comb + rng.normal(0, 0.16, (count, 3))
-    lift = (0.30 if short else 0.22) * hair.volume * (0.3 if tied else 1.0)
-    layer = rng.random(count)
-    offset = 2.0 + layer * (7.0 + 9.0 * (hair.volume - 0.4)) * (0.45 if tied or short else 1.0)
+    lift = 0.30 * hair.volume * (0.3 if tied else 1.0)
+    offset = 2.0 + layer * (7.0 + 9.0 * (hair.volume - 0.4)) * 0.45
     direction = comb + lift * out
     point = root + out * 0.5
     path = [point]
@@ -135,38 +147,24 @@ def cards(model: HeadModel, neutral: Float, hair: Hair, detail: float, *, tied: 
         way = way / distance[:, None]
         wanted = _radius_at(radii, way) + offset * min(1.0, (k + 1) / 3)
         inside = np.clip(wanted - distance, 0, None) * (way[:, 1] > -0.75)
-        # while over the skull, hair lies on it: what stands off is drawn in
-        above = np.clip((point[:, 1] - 5.0) / 40.0, 0, 1) if not short else 1.0
-        standing = np.clip(distance - wanted, 0, None) * 0.65 * above
+        # hair lies on the skull: what stands off is drawn in, and it grows along the surface, not out of it
+        standing = np.clip(distance - wanted, 0, None) * 0.65
         point = point + way * (inside - standing)[:, None]
-        # and it grows along the surface, not out of it
-        outward = np.clip((direction * way).sum(1), 0, None) * above
+        outward = np.clip((direction * way).sum(1), 0, None)
         direction = direction - 0.8 * outward[:, None] * way
         # hair beside the face does not fall over it
-        before = (point[:, 2] > 38) & (point[:, 1] < 62) & ~(fringe & (front > 0.3))
+        before = (point[:, 2] > 38) & (point[:, 1] < 62)
         edge = np.interp(point[:, 1], [-120, -60, 0, 40, 62], [52, 58, 68, 62, 52])
         push = np.where(before & (np.abs(point[:, 0]) < edge), edge - np.abs(point[:, 0]), 0.0)
         point[:, 0] += np.where(point[:, 0] >= 0, 1, -1) * push * 0.8
-        gravity = 0.42 if not (tied or short) else (0.10 if short else 0.0)
-        pull: Float = np.array([0.0, -gravity, 0.0])
-        if tied:
-            pull = (target - point) * 0.012
+        pull: Float = (_KNOT - point) * 0.012 if tied else np.array([0.0, -0.10, 0.0])
         tangent = point - path[-1]
         tangent /= np.maximum(np.linalg.norm(tangent, axis=1, keepdims=True), 1e-6)
         across = cross(tangent, way)
         curl = hair.curl * 0.7 * np.sin(phase + speed * (k + 1) * step)
         direction = 0.75 * tangent + 0.25 * direction + pull + across * curl[:, None] + rng.normal(0, 0.05, (count, 3))
-        if not (tied or short):
-            # below the ears hair hangs: what goes sideways dies away
-            hanging = (point[:, 1] < 15.0)[:, None]
-            direction = np.where(hanging, direction * np.array([0.62, 1.0, 0.62]), direction)
         path.append(point)
-    curve = np.stack(path, axis=1)
-    if tied:
-        tail = _tail(target, float(np.clip(hair.length_mm, 60, 300)), hair, rng)
-        curve, layer = np.concatenate([curve, tail]), np.concatenate([layer, rng.random(len(tail))])
-    width = (8.0 if short else 15.0) / np.sqrt(np.clip(detail, 0.6, 1.5))
-    return _ribbons(curve, layer, hair, measure, rng, width=width)
+    return np.stack(path, axis=1)
 
 
 def _tail(knot: Float, length: float, hair: Hair, rng: np.random.Generator) -> Float:
@@ -183,9 +181,13 @@ def _tail(knot: Float, length: float, hair: Hair, rng: np.random.Generator) -> F
 
 
 def _ribbons(
-    curve: Float, layer: Float, hair: Hair, measure: Yardstick, rng: np.random.Generator, *, width: float
-) -> Piece:
-    """Ribbons along curves (m, p, 3) of the drawing head, in layers (m,) from 0, innermost, to 1; the piece is the head's."""
+    curve: Float, layer: Float, bright: Float, hair: Hair, measure: Yardstick, rng: np.random.Generator, *,
+    width: float, taper: float,
+) -> Piece:  # fmt: skip
+    """Ribbons along curves (m, p, 3) of the drawing head; the piece is the head's.
+
+    `layer` (m,) goes from 0, innermost, to 1; `bright` (m,) is the logarithm of a factor on a lock's brightness.
+    """
     count, points = curve.shape[:2]
     along = np.gradient(curve, axis=1)
     along /= np.maximum(np.linalg.norm(along, axis=2, keepdims=True), 1e-6)
@@ -193,10 +195,10 @@ def _ribbons(
     out /= np.linalg.norm(out, axis=2, keepdims=True)
     across = cross(along, out)
     across /= np.maximum(np.linalg.norm(across, axis=2, keepdims=True), 1e-6)
-    turn = rng.normal(0, 0.35, (count, 1, 1))
+    turn = rng.normal(0, 0.35 if taper > 0.3 else 0.14, (count, 1, 1))
     across = across * np.cos(turn) + out * np.sin(turn)
     t = np.linspace(0, 1, points)[None, :, None]
-    half = 0.5 * width * np.exp(rng.normal(0, 0.25, (count, 1, 1))) * (1 - 0.45 * t**2)
+    half = 0.5 * width * np.exp(rng.normal(0, 0.25, (count, 1, 1))) * (1 - taper * t**2)
     vertices = np.stack([curve - across * half, curve + across * half], axis=2).reshape(-1, 3)
     # Locks are lit as the body of hair that they are part of, not as boards that each stand at an angle of their own.
     body = curve - np.stack(
@@ -209,12 +211,17 @@ def _ribbons(
     u0 = rng.random((count, 1, 1))
     uv = uv_rows + u0[..., None] * np.array([1, 0, 1, 0, 1, 0], np.float32)
     deep = 0.55 + 0.45 * layer[:, None]
-    shade = np.exp(rng.normal(0, 0.08, (count, 1))) * deep * (0.8 + 0.2 * np.clip(np.arange(points)[None] / 3.0, 0, 1))
+    shade = (
+        np.exp(rng.normal(0, 0.08, (count, 1)) + bright[:, None])
+        * deep
+        * (0.8 + 0.2 * np.clip(np.arange(points)[None] / 3.0, 0, 1))
+    )
     return Piece(
         vertices=measure.from_drawing(vertices), faces=faces, corner_uv=uv.reshape(-1, 6).astype(np.float32),
         tangents=np.repeat(along.reshape(-1, 3), 2, axis=0), normals=np.repeat(body.reshape(-1, 3), 2, axis=0), rides=True,
         material=Material(label="hair", kind="hair", layer=True, rgb=hair.rgb, texture="strands"),
         occlusion=np.repeat(np.clip(shade, 0, 1.2).reshape(-1), 2),
+        hold=np.clip((vertices[:, 1] + 185.0) / 115.0, 0.0, 1.0),
     )  # fmt: skip
 
 

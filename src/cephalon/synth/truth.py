@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from cephalon.geometry import Camera, Raster, SurfacePoints, point_visibility, rasterise_mesh, rasterise_uv
 from cephalon.head import HeadModel
-from cephalon.synth._kernels import spread_kernel, surface_kernel, texels_kernel
+from cephalon.synth._kernels import surface_kernel, texels_kernel, unit_kernel
 from cephalon.synth._light_kernels import codes_kernel, places_kernel
 from cephalon.synth.assemble import PosedHead, solid_faces
-from cephalon.synth.render import Rendering, collect_layers, rasterise_solids
+from cephalon.synth.paint import SRGB
+from cephalon.synth.render import Rendering, collect_layers
 from cephalon.synth.scene import HEAD_MIDDLE, Scene
 from cephalon.synth.stock import Library
 
@@ -26,9 +27,6 @@ Float32 = NDArray[np.float32]
 
 POSITION_MAP_PX = 256
 _TOLERANCE_MM = 2.5
-_SRGB = np.round(
-    255 * np.where((t := np.linspace(0, 1, 16384)) <= 0.0031308, 12.92 * t, 1.055 * t ** (1 / 2.4) - 0.055)
-).astype(np.uint8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -125,7 +123,7 @@ def picture_maps(library: Library, scene: Scene, rendering: Rendering) -> Maps:
     return Maps(
         label=rendering.label,
         head_index=head_index,
-        normals=_unit_normals(raster, faces, normals),
+        normals=_unit_normals(raster, faces, normals.astype(np.float32)),
         depth=depth,
         gradient=depth_gradient(depth, camera.focal_px / z_ref),
         uv=uv,
@@ -164,28 +162,16 @@ def _middle(head: PosedHead) -> Float:
     return head.actor.camera_from_head.apply(head.skull_from_head.apply(HEAD_MIDDLE[None]))[0]
 
 
-def _unit_normals(raster: Raster, faces: NDArray[np.int32], normals: Float) -> Float32:
-    picture = _spread(raster, faces, normals)
-    square = (picture * picture) @ np.ones(3, np.float32)
-    return (picture / np.sqrt(np.where(square > 0, square, 1))[..., None]).astype(np.float32)
-
-
-def _spread(raster: Raster, faces: NDArray[np.int32], attributes: Float) -> Float32:
-    out = np.zeros((*raster.face_index.shape, attributes.shape[1]), dtype=np.float32)
-    spread_kernel(
-        raster.face_index,
-        raster.barycentric,
-        np.ascontiguousarray(faces),
-        np.ascontiguousarray(attributes, np.float64),
-        out,
-    )
+def _unit_normals(raster: Raster, faces: NDArray[np.int32], normals: Float32) -> Float32:
+    out = np.zeros((*raster.face_index.shape, 3), dtype=np.float32)
+    unit_kernel(raster.face_index, raster.barycentric, np.ascontiguousarray(faces), normals, out)
     return out
 
 
 def _visible(rendering: Rendering, camera: Camera) -> tuple[Float32, Float32]:
     stage = rendering.stage
-    raster = rasterise_solids(stage.solids, camera)
-    normals = _unit_normals(raster, stage.solids.faces, stage.solids.attributes[:, :3].astype(np.float64))
+    raster = rasterise_mesh(stage.solids.vertices, stage.solids.faces, camera)
+    normals = _unit_normals(raster, stage.solids.faces, stage.solids.attributes)
     depth = np.where(raster.covered, raster.depth, 0).astype(np.float32)
     layers = collect_layers(stage, camera, raster.depth)
     surface_kernel(
@@ -203,7 +189,7 @@ def head_maps(library: Library, scene: Scene, rendering: Rendering, number: int 
     origin = _middle(head)
     shape = chart.face_index.shape
     code = np.zeros((*shape, 3), dtype=np.uint8)
-    codes_kernel(head.albedo, chart.face_index, _SRGB, code)
+    codes_kernel(head.albedo, chart.face_index, SRGB, code)
     placed, visible = np.zeros((*shape, 3), np.float32), np.zeros(shape, np.float32)
     lens = np.array([scene.camera.focal_px, *scene.camera.principal_point])
     texels_kernel(

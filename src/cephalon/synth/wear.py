@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cephalon.head import HeadModel
+from cephalon.synth.hand import hand
 from cephalon.synth.person import Person
 from cephalon.synth.piece import Material, Piece, grid_faces, grid_uv, tube
 from cephalon.synth.wrap import SKULL_CENTRE, grid
@@ -189,7 +190,7 @@ def mask(model: HeadModel, posed: Float, person: Person, rng: np.random.Generato
         around[1:-1, 1:-1] = (taut[:-2, 1:-1] + taut[2:, 1:-1] + taut[1:-1, :-2] + taut[1:-1, 2:]) / 4
         taut = np.maximum(radius, around)
     out = flat / radius[..., None]
-    cloth = skin + out * ((taut - radius) + 5.0)[..., None]
+    cloth = skin + out * ((taut - radius) + 7.0)[..., None]
     cloth[..., 1] += rng.normal(0, 0.3, (rows, 1))
     # under the chin, where the skin turns away from the axis, it hangs below
     cloth[-3:, :, 1] -= np.array([2.0, 5.0, 9.0])[:, None]
@@ -242,7 +243,6 @@ def occluder(model: HeadModel, posed: Float, skin_rgb: Float, *, rng: np.random.
     kind = int(rng.integers(5))
     low = np.array([rng.uniform(-55, 55), rng.uniform(-120, -15), nose[2] + rng.uniform(6, 45)])
     tone = (float(skin_rgb[0]), float(skin_rgb[1]), float(skin_rgb[2]))
-    hand = Material(label="occluder", rgb=tone, roughness=0.45, specular=0.028, soft=0.6)
     colours = rng.random(3) ** 2
     thing = Material(
         label="occluder",
@@ -250,6 +250,7 @@ def occluder(model: HeadModel, posed: Float, skin_rgb: Float, *, rng: np.random.
         roughness=float(rng.uniform(0.1, 0.8)),
         specular=0.05,
     )
+    radius = float(rng.uniform(20, 45))
     pieces: list[Piece] = []
 
     def add(shape: tuple[Float, NDArray[np.int32]], material: Material) -> None:
@@ -288,35 +289,11 @@ def occluder(model: HeadModel, posed: Float, skin_rgb: Float, *, rng: np.random.
         )
         add((box, faces.astype(np.int32)), thing)
     elif kind == 4:
-        radius = rng.uniform(20, 45)
         add(ellipsoid(low, np.array([radius] * 3)), thing)
-    # a hand: palm, fingers of four joints, thumb; alone or holding the thing
     side = 1.0 if rng.random() < 0.5 else -1.0
-    palm = low + np.array([0.0, -70.0, 6.0]) if kind else low + np.array([0.0, -25.0, 0.0])
-    add(ellipsoid(palm, np.array([38.0, 44.0, 15.0])), hand)
-    bend = rng.uniform(0.0, 0.5)
-    for number in range(4):
-        x = side * (number - 1.5) * 18.5
-        length = (68, 78, 74, 58)[number]
-        t = np.linspace(0, 1, 8)
-        path = palm + np.stack([x * (1 + 0.08 * t), 34 + length * t * (1 - 0.3 * bend * t), 22 * bend * t * t], axis=1)
-        add(tube(path, np.interp(t, [0, 0.9, 1.0], [9.5, 7.5, 3.0]), sides=8), hand)
-    t = np.linspace(0, 1, 8)
-    add(
-        tube(
-            palm + np.stack([-side * (32 + 24 * t), -12 + 52 * t, 6 + 0 * t], axis=1),
-            np.interp(t, [0, 0.9, 1], [12, 9, 4.0]),
-            sides=8,
-        ),
-        hand,
-    )
-    arm = np.linspace(0, 1, 6)[:, None]
-    add(
-        tube(
-            palm + arm * np.array([side * rng.uniform(0, 90), -230.0, -20.0]) + [0, -30, 0],
-            np.linspace(27, 40, 6),
-            sides=12,
-        ),
-        hand,
-    )
+    # a hand alone, or around the front of the thing
+    before = (0.0, 40.0, 10.0, 14.0, radius - 4)[kind]
+    palm = low + (np.array([side * 6.0, -78.0 + 20.0 * (kind == 1), before]) if kind else np.array([0.0, -25.0, 0.0]))
+    closed = float(rng.uniform(0.35, 0.8)) if kind else float(rng.beta(1.0, 3.0))
+    pieces += hand(palm, side, tone, rng=rng, closed=closed, painted=bool(rng.random() < 0.2))
     return pieces

@@ -103,12 +103,13 @@ def grid(model: HeadModel, name: str) -> tuple[SurfacePoints, int, int, Float]:
         border = around(model, "neck", azimuth, np.full(columns, _LOWEST_MM + 1))
         lower = border.positions(model.mean, model.faces)[:, 1]
         upper = {
-            "crew": -112 - 22 * np.clip(front, 0, 1) + 6 * side,
-            "v": -112 - 60 * np.clip(front, 0, 1) ** 3,
-            "shirt": -98 - 22 * np.clip(front, 0, 1),
+            "crew": -124 - 42 * np.clip(front, 0, 1) ** 1.5 - 8 * side,
+            "v": -124 - 74 * np.clip(front, 0, 1) ** 3 - 10 * side,
+            "shirt": -106 - 36 * np.clip(front, 0, 1) - 6 * side,
+            "suit": -106 - 36 * np.clip(front, 0, 1) - 6 * side,
             "roll": -84 - 14 * np.clip(front, 0, 1) - 4 * side,
-            "hood": -108 - 30 * np.clip(front, 0, 1),
-            "boat": -126 - 36 * np.clip(front, 0, 1) - 10 * side,
+            "hood": -114 - 46 * np.clip(front, 0, 1) - 4 * side,
+            "boat": -136 - 60 * np.clip(front, 0, 1) - 14 * side,
             "none": np.full(columns, -1e3),
         }[name.split()[1]]
         return _grid(model, "neck", azimuth, np.maximum(place(upper), lower), lower, 7)
