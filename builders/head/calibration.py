@@ -30,7 +30,6 @@ from numpy.typing import NDArray
 
 from builders.head.anthropometry import TARGETS, expected, spread, target_correlation
 from builders.head.base import HeadBase
-from builders.head.childhood import form_change, form_rows
 from builders.head.people import SMOOTH_FIELDS, People, kernel_factor
 from cephalon.head.anatomy import Anatomy
 from cephalon.head.measures import MEASURES
@@ -49,16 +48,14 @@ HELD_MM = 0.2
 """Pairs of points whose difference in height and depth a change of measures leaves alone within this tolerance: no
 survey measures the slant of the mouth, the nose's wings and the eyes, so it stays as scanned."""
 
-FORM_MM = 2.5
-"""Tolerance of the form coordinates of children, see `builders.head.childhood`."""
+HELD_SKULL = (("tr", "g"), ("v", "tr"))
+"""The same, in depth alone, for a child: the slope of its forehead, which a shear of the skull would lay back."""
 
 SPREAD = 0.93
 """Share of the published spreads that is aimed at: the rest is the observers' error in placing points and callipers."""
 
 EYES_SD_MM = 0.8
 """How freely the eyeballs move sideways between their lids."""
-
-ADULT_YEARS = 18.0
 
 
 def take_measures(vertices: NDArray[np.float32], anatomy: Anatomy) -> Float:
@@ -82,38 +79,27 @@ def calibrate(
     modes : (k, n, 3) mm, the scanned modes.
     """
     moved = vertices.copy()
-    held, form = _held(anatomy, vertices.shape[1]), form_rows(base)
+    held = _held(anatomy, vertices.shape[1])
     design = _design(people)
-    adult = people.age_years >= ADULT_YEARS
     goal = expected(people.age_years, people.male, people.bmi, people.ancestry)
-    sd = SPREAD * spread(people.age_years, people.male, float(people.bmi[adult].std()))
+    sd = SPREAD * spread(people.age_years, people.male, float(people.bmi.std()))
     of_ancestry = np.array([any(target.by_ancestry) for target in TARGETS.values()])
     with_ancestry = np.hstack([design, people.ancestry[:, :-1]])
     for _ in range(rounds):
-        slopes = _slopes(moved[adult].mean(axis=0, dtype=np.float64), anatomy)
+        slopes = measure_slopes(moved.mean(axis=0, dtype=np.float64), anatomy)
         measured = take_measures(moved, anatomy)
         usual = design @ np.linalg.lstsq(design, measured, rcond=None)[0]
         rest = measured - usual
-        unit = rest / np.where(
-            people.male[:, None], rest[adult & people.male].std(0), rest[adult & ~people.male].std(0)
-        )
-        correlation = np.corrcoef(unit[adult].T)
+        unit = rest / np.where(people.male[:, None], rest[people.male].std(0), rest[~people.male].std(0))
+        correlation = np.corrcoef(unit.T)
         own = sd * (unit @ _transport(correlation, target_correlation(correlation))) - rest
         by_ancestry = with_ancestry @ np.linalg.lstsq(with_ancestry, measured, rcond=None)[0]
         off = goal - np.where(of_ancestry, by_ancestry, usual)
-        middle = moved[adult].mean(axis=0)
+        middle = moved.mean(axis=0)
         by_group = _gain(base, slopes, held, GROUP_FIELDS, stretched=middle, modes=None)
         by_person = _gain(base, slopes, held, SMOOTH_FIELDS, stretched=None, modes=modes)
-        of_children = _gain(base, slopes, held, GROUP_FIELDS, stretched=middle, modes=None, form=form)
-        found = moved.reshape(len(moved), -1) @ form.reshape(len(form), -1).T.astype(np.float32)
-        mature = found[adult].mean(axis=0) + form_change(people.age_years)
-        grown = mature - design @ np.linalg.lstsq(design, found, rcond=None)[0]
-        for who, change, gain in (
-            (adult, off, by_group),
-            (~adult, np.hstack([off, grown]), of_children),
-            (adult | ~adult, own, by_person),
-        ):
-            moved[who] += (change[who].astype(np.float32) @ gain.reshape(len(gain), -1)).reshape(-1, *moved.shape[1:])
+        for change, gain in ((off, by_group), (own, by_person)):
+            moved += (change.astype(np.float32) @ gain.reshape(len(gain), -1)).reshape(moved.shape)
     for eye in ("left_eye", "right_eye"):  # the balls are moved, not bent
         rows = base.part(eye)[0]
         moved[:, rows] = vertices[:, rows] + (moved[:, rows] - vertices[:, rows]).mean(axis=1, keepdims=True)
@@ -127,7 +113,18 @@ def _eyes_apart(base: HeadBase) -> Float:
     return field
 
 
-def _slopes(mean: Float, anatomy: Anatomy) -> Float:
+def smooth_gain(
+    base: HeadBase, slopes: Float, anatomy: Anatomy, head: NDArray[np.float32], scale: Float
+) -> NDArray[np.float32]:
+    """Smooth displacement (q, n, 3) mm of one head (n, 3) for a change of each measure alone by 1 mm.
+
+    `slopes` (q, n, 3) are the derivatives there; tolerances go with the measures' `scale` (q,) against adults'.
+    """
+    held = _held(anatomy, len(head), skull=True)
+    return _gain(base, slopes, held, GROUP_FIELDS, stretched=head, modes=None, scale=scale)
+
+
+def measure_slopes(mean: Float, anatomy: Anatomy) -> Float:
     """Derivative (q, n, 3) of the measures by the vertices of a head (n, 3)."""
     slopes = np.zeros((len(TARGETS), *mean.shape))
     for row, name in enumerate(TARGETS):
@@ -136,15 +133,18 @@ def _slopes(mean: Float, anatomy: Anatomy) -> Float:
     return slopes
 
 
-def _held(anatomy: Anatomy, count: int) -> Float:
-    """Derivative (h, n, 3) of the differences of ``HELD``, mean of both sides, in height and depth."""
-    rows = np.zeros((2 * len(HELD), count, 3))
-    for pair, (moving, fixed) in enumerate(HELD):
+def _held(anatomy: Anatomy, count: int, *, skull: bool = False) -> Float:
+    """Derivative (h, n, 3) of the differences of ``HELD``, mean of both sides, in height and depth.
+
+    With `skull` also of those of ``HELD_SKULL``, in depth.
+    """
+    pairs = [(pair, axis) for pair in HELD for axis in (1, 2)] + [(pair, 2) for pair in HELD_SKULL if skull]
+    rows = np.zeros((len(pairs), count, 3))
+    for row, ((moving, fixed), axis) in zip(rows, pairs, strict=True):
         for name, sign in ((moving, 0.5), (fixed, -0.5)):
             for side in ("_l", "_r"):
                 point = anatomy.names[name + side if name + side in anatomy.names else name]
-                for axis in (1, 2):
-                    np.add.at(rows[2 * pair + axis - 1, :, axis], anatomy.corners[point], sign * anatomy.weights[point])
+                np.add.at(row[:, axis], anatomy.corners[point], sign * anatomy.weights[point])
     return rows
 
 
@@ -156,19 +156,18 @@ def _gain(
     *,
     stretched: NDArray[np.float32] | None,
     modes: NDArray[np.float32] | None,
-    form: Float | None = None,
+    scale: Float | float = 1.0,
 ) -> NDArray[np.float32]:
     """Mirror-symmetric displacement (q, n, 3) mm for a change of each measure alone by 1 mm.
 
-    With linear maps `form` (f, n, 3) also for each of their values, (q + f, n, 3).
+    Tolerances are those of adults times `scale`.
     """
     factors = [sd_mm * kernel_factor(length_mm) for length_mm, sd_mm in fields]
     factors.append(EYES_SD_MM * _eyes_apart(base)[:, None])
     if stretched is not None:
         factors.append(STRETCH_SD * stretched)
     factor = np.hstack(factors)
-    extra = np.zeros((0, *slopes.shape[1:])) if form is None else form
-    count, slopes = len(slopes) + len(extra), np.concatenate([slopes, extra, held])
+    count, slopes = len(slopes), np.concatenate([slopes, held])
     pulled = np.einsum("qnc,nm->qmc", slopes, factor, optimize=True)
     spread_out = np.einsum("nm,qmc->qnc", factor, pulled, optimize=True)
     together = np.einsum("qmc,rmc->qr", pulled, pulled, optimize=True)
@@ -178,17 +177,17 @@ def _gain(
         spread_out += (by_mode @ modes.reshape(len(modes), -1)).reshape(spread_out.shape)
         together += by_mode @ by_mode.T
         shares = [target.tolerance for target in TARGETS.values()]
-    tolerance = [share * sum(target.sd) / 2 for share, target in zip(shares, TARGETS.values(), strict=True)]
-    tolerance += [FORM_MM] * len(extra) + [HELD_MM] * len(held)
+    of_measures = [share * sum(target.sd) / 2 for share, target in zip(shares, TARGETS.values(), strict=True)]
+    tolerance = [*(np.array(of_measures) * scale), *[HELD_MM] * len(held)]
     gain = np.einsum("qr,rnc->qnc", np.linalg.inv(together + np.diag(np.square(tolerance)))[:count], spread_out)
     return ((gain + gain[:, base.symmetry] * [-1.0, 1.0, 1.0]) / 2).astype(np.float32)
 
 
 def _design(people: People) -> Float:
-    """Covariates (p, d) that the expected measures are regressed on: own terms for each sex, children and adults."""
-    age, adult = people.age_years / 10.0, people.age_years >= ADULT_YEARS
+    """Covariates (p, d) that the expected measures are regressed on: own terms for each sex."""
+    age = people.age_years / 10.0
     columns = []
-    for group in (people.male & adult, ~people.male & adult, people.male & ~adult, ~people.male & ~adult):
+    for group in (people.male, ~people.male):
         columns += [group * term for term in (np.ones_like(age), age, age**2, people.bmi / 10.0)]
     return np.stack(columns, axis=1)
 

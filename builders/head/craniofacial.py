@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from builders.head.base import HeadBase, load_landmarks
 from builders.head.controls import average_adult
+from builders.head.lips import lip_rings
 from cephalon.geometry import SurfacePoints, triangulate
 
 Float = NDArray[np.float64]
@@ -58,6 +59,9 @@ UPPER_LIP_PLACE = 0.6
 
 PHILTRUM_EDGE = (7210, 7215)
 """hm08 edge in whose middle the left peak of the upper lip lies."""
+
+CORNER_RING = 3
+"""Ring of vertices from the lips' inner edge that bounds the visible corner of the mouth; within it the lips touch."""
 
 POINT_NAMES = {
     "v": "vertex: highest midline point",
@@ -215,7 +219,8 @@ def _lateral_places(base: HeadBase, vertices: Float) -> dict[str, Place]:
     above = lid[y[lid] > (y[hits["en_l"]] + y[hits["ex_l"]]) / 2]
     below = np.setdiff1d(lid, above)
     hits["ps_l"], hits["pi_l"] = best(-np.abs(x - pupil[0]), above), best(-np.abs(x - pupil[0]), below)
-    hits["ch_l"] = best(x, base.asset_index(loops["mouth"]))
+    outside, _, lip = lip_rings(base)
+    hits["ch_l"] = best(x, np.flatnonzero((outside == CORNER_RING) & (lip == 0)))
     hits["sa_l"], hits["sba_l"], hits["pa_l"] = best(y, pinna), best(-y, pinna), best(-z, pinna)
     nose_base, eye_level, tragion = y[hits["sbal_l"]], y[hits["ex_l"]], z[hits["t_l"]]
     hits["zy_l"] = best(x, (y > nose_base) & (y < eye_level) & (z > tragion + 12))

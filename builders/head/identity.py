@@ -5,6 +5,7 @@ Shape letters: n asset vertices, p people, k identity modes, f features of the l
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from builders.head.base import HeadBase, head_frame
 from builders.head.bite import carry_teeth
 from builders.head.calibration import calibrate
 from builders.head.cavities import follow_skin, settle_nostrils
+from builders.head.childhood import GROWN_YEARS, GROWTH_MODES, TEMPO, YEARS, growth_modes, mean_children, yearly
 from builders.head.controls import ANCESTRIES, average_adult
 from builders.head.corners import ease_corners
 from builders.head.craniofacial import craniofacial_points
@@ -26,27 +28,22 @@ from builders.head.regions import build_regions
 from builders.head.register import Registered
 from cephalon.geometry import face_areas, face_normals, triangulate
 from cephalon.head.anatomy import Anatomy
-from cephalon.head.link import LinearLink, features
+from cephalon.head.link import Growth, LinearLink, features
 
 Float = NDArray[np.float64]
 
-PEOPLE_COUNT = 1600
+PEOPLE_COUNT = 1200
 MODES_AT_MOST = 200
 VARIANCE_KEPT = 0.999
 
-GROWTH_MODES = 6
-GROWTH_SIGMA = 3.0
-"""Modes of what children have beyond adults, and how many standard deviations out on them children lie."""
+CHILD_VARIETY, CHILD_DETAIL, COARSE_MODES = 0.9, 0.55, 12.0
+"""Spread of people of three years as a share of the adults': in the largest components, which make the size, as their
+measures spread (Snyder et al. 1977); less in those of detail, since brows, noses and chins are not yet formed."""
 
-ADULT_YEARS = 18.0
-YOUNG_YEARS = 20.0
-"""From `ADULT_YEARS` on people make the prior; below `YOUNG_YEARS` they make the link's branch for the young."""
-
-CORRELATION_AT_MOST = 0.92
+CORRELATION_AT_MOST = 0.96
 """Of adults' features with a direction of z: what is known of a person leaves some freedom everywhere."""
 
-ADULT_FEATURES = ("ageing", "sex", "weight", "african", "asian")
-YOUNG_FEATURES = ("growth", "growth_squared", "sex", "sex_mature", "weight", "african", "asian")
+FEATURES = ("ageing", "sex", "weight", "african", "asian")
 
 FOLDS_AT_MOST = 12
 """People in whom more triangles of the outer face fold over are left out: the controls' extremes crumple lips, lids."""
@@ -68,10 +65,10 @@ class IdentityBasis:
     Attributes
     ----------
     mean : (n, 3) mm, head frame, mirror-symmetric.
-    basis : (k, n, 3) mm per standard deviation of z ~ N(0, I), ordered by variance in the metric;
-        every mode is mirror-symmetric or mirror-antisymmetric.
+    basis : (k, n, 3) mm per standard deviation of z ~ N(0, I), those of growth first, then by variance in the
+        metric; every mode is mirror-symmetric or mirror-antisymmetric.
     residual_mm : (n,) sd per axis of what the span does not hold.
-    link : how z goes with age, sex, weight and ancestry, with a branch for the young.
+    link : how z goes with age, sex, weight and ancestry, and the way back to childhood.
     variance_kept : share of the adults' variance, in the metric, that the modes hold.
     """
 
@@ -83,78 +80,72 @@ class IdentityBasis:
 
 
 def build_identity(
-    base: HeadBase, scanned: Registered, rng: np.random.Generator, count: int = PEOPLE_COUNT
+    base: HeadBase,
+    scanned: Registered,
+    rng: np.random.Generator,
+    count: int = PEOPLE_COUNT,
+    refine: Callable[[Float], Float] = lambda mean: mean,
 ) -> IdentityBasis:
-    """Draw `count` people and summarise the sound ones among them: adults as the prior, all by their covariates.
+    """Draw `count` adults and summarise the sound ones among them: their mean, components, and the link to covariates.
 
-    The components of adults are whitened over adults. What children have beyond them becomes a few modes of growth,
-    scaled so that children lie far out: an adult hardly moves along them, and a child without a stated age can
-    still be reached.
+    The mean head (n, 3) mm is passed through `refine`, which adds what no person drawn has.
+
+    The components are whitened over adults. Children take the first modes, which are growth's own, and vary in the
+    others as the adults do.
     """
     people, vertices = calibrated_people(base, scanned, rng, count)
-    adult = people.age_years >= ADULT_YEARS
-    to_head = head_frame(base, symmetric_mean(vertices[adult], base.symmetry))
+    to_head = head_frame(base, symmetric_mean(vertices, base.symmetry))
     vertices = in_touch(base, to_head.points(vertices).astype(np.float32))
     importance = vertex_importance(base)
-    mean, basis, scores, kept, missed = principal_components(
-        vertices[adult], base.symmetry, importance, MODES_AT_MOST - GROWTH_MODES
+    mean, components, scores, kept, missed = principal_components(
+        vertices, base.symmetry, importance, MODES_AT_MOST - GROWTH_MODES
     )
-    young = people.age_years < YOUNG_YEARS
-    growth, scores_young = growth_modes(vertices[young] - mean, basis, base.symmetry, importance)
-    link = link_of(people.take(adult), np.hstack([scores, np.zeros((len(scores), len(growth)))]), ADULT_FEATURES)
-    followed = follow_skin(base, np.concatenate([basis, growth]))
+    del vertices
+    mean = refine(mean)
+    components = follow_skin(base, components)
+    components = hold_lids(base, mean, carry_teeth(base, mean, seal_lips(base, mean, components)))
+    link = link_of(people, scores, FEATURES)
+    growing, growth = childhood(base, mean, components, link, importance)
+    cross = np.concatenate([np.zeros((GROWTH_MODES, len(FEATURES))), link.cross])
     return IdentityBasis(
         mean=mean,
-        basis=hold_lids(base, mean, carry_teeth(base, mean, seal_lips(base, mean, followed))),
+        basis=np.concatenate([growing, components]),
         residual_mm=np.hypot(missed, FLOOR_MM),
-        link=replace(link, young=link_of(people.take(young), scores_young, YOUNG_FEATURES, whole=True)),
+        link=replace(link, cross=cross, growth=growth),
         variance_kept=kept,
     )
 
 
-def link_of(people: People, scores: Float, names: tuple[str, ...], *, whole: bool = False) -> LinearLink:
-    """Joint Gaussian of the named features and scores (p, k); with `whole` also the scores' own mean and covariance."""
+def childhood(
+    base: HeadBase, mean: Float, components: Float, link: LinearLink, importance: Float
+) -> tuple[Float, Growth]:
+    """Modes of growth (g, n, 3) mm for the adults' mean (n, 3) and components (k, n, 3), and the way along them."""
+    of_grown = np.stack([link.condition(age=GROWN_YEARS, sex=sex)[0] for sex in ("male", "female")])
+    grown = np.tensordot(of_grown, components, axes=1)
+    children = mean_children(base, mean + grown, base_anatomy(base, average_adult(base)))
+    rank = np.arange(len(components))
+    variety = CHILD_DETAIL + (CHILD_VARIETY - CHILD_DETAIL) * np.exp(-rank / COARSE_MODES)
+    share = (np.array(YEARS) - YEARS[0]) / (GROWN_YEARS - YEARS[0])
+    kept = variety + (1.0 - variety) * share[:, None]
+    ways = children - mean - np.einsum("ak,sk,knc->asnc", kept, of_grown, components, optimize=True)
+    ways = (ways + ways[:, :, base.symmetry] * np.array([-1.0, 1.0, 1.0])) / 2
+    ways = carry_teeth(base, mean, follow_skin(base, ways.reshape(-1, *mean.shape))).reshape(ways.shape)
+    modes, path, _ = growth_modes(ways, importance)
+    ages, way = yearly(path)
+    variety = np.concatenate([np.ones(GROWTH_MODES), variety])
+    return modes, Growth(ages=ages, way=way[:, ::-1], variety=variety, tempo=TEMPO)
+
+
+def link_of(people: People, scores: Float, names: tuple[str, ...]) -> LinearLink:
+    """Joint Gaussian of the named features and scores (p, k)."""
     table = feature_table(people, names)
-    mean, centre = table.mean(axis=0), scores.mean(axis=0)
-    centred, apart = table - mean, scores - centre
-    count, k = scores.shape
-    covariance, cross = centred.T @ centred / count, apart.T @ centred / count
-    if not whole:
-        root = np.linalg.cholesky(covariance)
-        left, shares, right = np.linalg.svd(np.linalg.solve(root, cross.T).T, full_matrices=False)
-        cross = (left * np.minimum(shares, CORRELATION_AT_MOST)) @ right @ root.T
-    return LinearLink(
-        names=names,
-        mean=mean,
-        covariance=covariance,
-        cross=cross,
-        centre=centre if whole else np.zeros(k),
-        spread=apart.T @ apart / count if whole else np.eye(k),
-    )
-
-
-def growth_modes(
-    offsets: NDArray[np.float32], basis: Float, symmetry: NDArray[np.int32], importance: Float
-) -> tuple[Float, Float]:
-    """Modes (g, n, 3) of what children's offsets (p, n, 3) have beyond the adults' basis, and children's scores.
-
-    The scores (p, k + g) on basis and modes are weighted least squares; on the modes their root mean square is
-    ``GROWTH_SIGMA``, so that an adult's standard deviation there is that much smaller than a child's offset.
-    """
-    weight = np.repeat(np.sqrt(importance / importance.sum()), 3)
-    flat = offsets.reshape(len(offsets), -1).astype(np.float64) * weight
-    modes = basis.reshape(len(basis), -1) * weight
-    scores = np.linalg.solve(modes @ modes.T, modes @ flat.T).T
-    rest = flat - scores @ modes
-    mirrored = (rest.reshape(offsets.shape)[:, symmetry] * [-1.0, 1.0, 1.0]).reshape(rest.shape)
-    rest = (rest + mirrored) / 2
-    values, vectors = np.linalg.eigh(rest @ rest.T)
-    best = np.argsort(values)[::-1][:GROWTH_MODES]
-    directions = vectors[:, best].T @ rest
-    directions *= (np.sqrt(values[best] / len(rest)) / GROWTH_SIGMA / np.linalg.norm(directions, axis=1))[:, None]
-    along = rest @ directions.T / (directions**2).sum(axis=1)
-    modes = (directions / weight).reshape(-1, *offsets.shape[1:])
-    return modes, np.hstack([scores, along])
+    mean = table.mean(axis=0)
+    centred, apart = table - mean, scores - scores.mean(axis=0)
+    covariance, cross = centred.T @ centred / len(scores), apart.T @ centred / len(scores)
+    root = np.linalg.cholesky(covariance)
+    left, shares, right = np.linalg.svd(np.linalg.solve(root, cross.T).T, full_matrices=False)
+    cross = (left * np.minimum(shares, CORRELATION_AT_MOST)) @ right @ root.T
+    return LinearLink(names=names, mean=mean, covariance=covariance, cross=cross)
 
 
 def calibrated_people(

@@ -15,7 +15,6 @@ from scipy.stats import truncnorm
 
 from builders.head.alignment import alignment_weights, onto, without_motion
 from builders.head.base import HeadBase, load_base
-from builders.head.childhood import artist_years
 from builders.head.controls import (
     AGE_ANCHORS_YEARS,
     ANCESTRIES,
@@ -31,12 +30,6 @@ from builders.head.controls import (
 from builders.head.register import Registered
 
 Float = NDArray[np.float64]
-
-CHILD_EVERY = 4
-"""One person in so many is of 3 to 20 years."""
-
-CHILD_VARIETY = 0.65
-"""Spread of every deformation at three years, as a share of the adults'."""
 
 SCANNED_AGE_YEARS = 30.0
 """Taken as the age of the scanned people."""
@@ -63,10 +56,6 @@ EXACT_PATCHES = 200.0
 
 MASCULINITY_SD = 0.2
 """How much people of one sex differ along the controls' difference of the sexes, whose length is 0.92."""
-
-CHILD_DIMORPHISM = 0.69
-"""Difference of the sexes in children of 3 to 10 years as a share of adults': Procrustes distances 0.0148 and 0.0215
-(Weinberg et al., 3D Facial Norms, 931 people)."""
 
 AGEING = 1.4
 """How much more a face ages than in the controls, whose people of 88 years look like some 65 (judged on renders)."""
@@ -161,9 +150,9 @@ class People:
 
     Attributes
     ----------
-    age_years : (p,) 3 to 90.
+    age_years : (p,) 18 to 90.
     male : (p,) bool.
-    bmi : (p,) kg / m^2; in children the index of an adult of the same build.
+    bmi : (p,) kg / m^2.
     ancestry : (p, 3) proportions of ``ANCESTRIES``.
     vertices : (p, n, 3) mm, nearly in the head frame.
     """
@@ -188,8 +177,7 @@ def draw_people(base: HeadBase, scanned: Registered, count: int, rng: np.random.
     """Draw people of known age, sex, weight and ancestry whose heads vary as the scanned ones do.
 
     Adults are of 18 to 85 years, 43 in the mean; body mass index is log-normal around 26 with 17 %; ancestry is
-    Dirichlet(0.4, 0.4, 0.4), so most people have one or two ancestries, half and half men and women. Children are
-    drawn apart, for the link alone: they are no part of the prior.
+    Dirichlet(0.4, 0.4, 0.4), so most people have one or two ancestries, half and half men and women.
 
     The scans come without covariates. With B the scanned modes and D(c) how the controls move a young adult with
     sex, build and ancestry, a person is
@@ -201,17 +189,14 @@ def draw_people(base: HeadBase, scanned: Registered, count: int, rng: np.random.
     of the style beside it, at most ``EXPLAINED`` as well: young adults as a whole vary nearly as the scans, and what is
     known of a person says where among them to look.
     """
-    age = np.where(
-        np.arange(count) % CHILD_EVERY == 0, rng.uniform(3.0, 20.0, count), 18.0 + 67.0 * rng.beta(1.2, 2.0, count)
-    )
+    age = 18.0 + 67.0 * rng.beta(1.2, 2.0, count)
     male = rng.permutation(count) % 2 == 0
     bmi = 26.0 * np.exp(0.17 * _normal(rng, (count,)))
     ancestry = rng.dirichlet(np.full(len(ANCESTRIES), 0.4), count)
-    mature = 1.0 / (1.0 + np.exp((14.0 - age) / 2.0))
     masculine = np.where(male, 0.46, -0.46) + MASCULINITY_SD * _normal(rng, (count,))
     grown = Phenotype(
         age_years=np.full(count, SCANNED_AGE_YEARS),
-        masculinity=0.5 + (CHILD_DIMORPHISM + (1.0 - CHILD_DIMORPHISM) * mature) * masculine,
+        masculinity=0.5 + masculine,
         bmi=bmi,
         muscle=np.clip(np.where(male, 0.55, 0.42) + 0.12 * _normal(rng, (count,)), 0.0, 1.0),
         proportions=rng.uniform(0.1, 0.9, count),
@@ -219,13 +204,9 @@ def draw_people(base: HeadBase, scanned: Registered, count: int, rng: np.random.
     )
     rigid = alignment_weights(base)
     average = average_adult(base)
-    variety = np.interp(age, (3.0, 18.0), (CHILD_VARIETY, 1.0)).astype(np.float32)[:, None, None]
     young = _controlled(base, grown, None, average, rigid)
-    coefficients = variety[:, :, 0] * _local_coefficients(
-        load_local(base), age, weight_of_bmi(bmi), mature * masculine / 0.46, rng
-    )
-    artist, enlarged = artist_years(age)
-    vertices = _controlled(base, replace(grown, age_years=artist), coefficients, average, rigid, enlarged) - young
+    coefficients = _local_coefficients(load_local(base), age, weight_of_bmi(bmi), masculine / 0.46, rng)
+    vertices = _controlled(base, replace(grown, age_years=age), coefficients, average, rigid) - young
     difference = young - average.astype(np.float32)
     difference -= difference.mean(axis=0)
     del young
@@ -237,13 +218,13 @@ def draw_people(base: HeadBase, scanned: Registered, count: int, rng: np.random.
     style = np.float32(OUTSIDE) * _without_size(scanned.mean, style, rigid)
     rest = _shares(np.cov((claimed + _explain(modes, style, scanned.covered, EXACT_PATCHES)).T))[1]
     vertices += style
-    own = _normal(rng, (count, len(modes))) @ rest * variety[:, :, 0]
+    own = _normal(rng, (count, len(modes))) @ rest
     vertices += ((claimed + own).astype(np.float32) @ flat).reshape(difference.shape)
     vertices += scanned.mean.astype(np.float32)
     for start in range(0, count, BATCH):
         rows = slice(start, start + BATCH)
         for length_mm, sd_mm in SMOOTH_FIELDS:
-            vertices[rows] += sd_mm * variety[rows] * smooth_fields(base, length_mm, len(vertices[rows]), rng)
+            vertices[rows] += sd_mm * smooth_fields(base, length_mm, len(vertices[rows]), rng)
     return People(age_years=age, male=male, bmi=bmi, ancestry=ancestry, vertices=vertices)
 
 
@@ -253,9 +234,8 @@ def _controlled(
     coefficients: Float | None,
     reference: Float,
     rigid: Float,
-    enlarged: Float | None = None,
 ) -> NDArray[np.float32]:
-    """Heads (p, n, 3) of the controls, enlarged by factors (p,) and moved rigidly onto the reference (n, 3)."""
+    """Heads (p, n, 3) of the controls, moved rigidly onto the reference (n, 3)."""
     weights, macro = _aged_weights(phenotype), load_macro(base).reshape(-1, base.vertices.size)
     controls = load_local(base)
     heads = np.zeros((len(weights), *base.vertices.shape), dtype=np.float32)
@@ -264,8 +244,6 @@ def _controlled(
         heads[rows] = base.vertices + (weights[rows] @ macro).reshape(-1, *base.vertices.shape)
         if coefficients is not None:
             heads[rows] += local_offsets(controls, coefficients[rows])
-        if enlarged is not None:
-            heads[rows] *= enlarged[rows, None, None].astype(np.float32)
         heads[rows] = onto(reference, heads[rows], rigid)
     return heads
 

@@ -98,8 +98,10 @@ class Problem:
         )
 
 
-def build_problem(observations: Sequence[Observation], model: HeadModel, options: FitOptions, cues: Cues) -> Problem:
-    """Return the factors for a set of observations of one person.
+def build_problem(
+    observations: Sequence[Observation], model: HeadModel, options: FitOptions, cues: Cues, *, young: bool = False
+) -> Problem:
+    """Return the factors for a set of observations of one person; `young` says that it is a child of unknown age.
 
     Raises
     ------
@@ -116,7 +118,7 @@ def build_problem(observations: Sequence[Observation], model: HeadModel, options
     k = model.identity_count if options.modes is None else min(options.modes, model.identity_count)
     layout = Layout(modes=k, expressions=b, fields=fields)
     factors: list[Factor] = []
-    prior_mean, prior_factor = _identity_prior(model, cues, k, factors)
+    prior_mean, prior_factor = _identity_prior(model, cues, k, factors, young=young)
     everyone = point_model(model, next(iter(model.point_sets)), options.modes)
     if cues.ipd_mm is not None:
         factors.append(
@@ -153,16 +155,18 @@ def build_problem(observations: Sequence[Observation], model: HeadModel, options
         focal_px=tuple(focals),
         prior_mean=prior_mean,
         prior_factor=prior_factor,
-        covariates=tuple(cues.covariates()),
+        covariates=("youth",) * young + tuple(cues.covariates()),
     )
 
 
-def _identity_prior(model: HeadModel, cues: Cues, k: int, factors: list[Factor]) -> tuple[Float, Float | None]:
+def _identity_prior(
+    model: HeadModel, cues: Cues, k: int, factors: list[Factor], *, young: bool
+) -> tuple[Float, Float | None]:
     covariates = cues.covariates()
-    if not covariates:
+    if not covariates and not young:
         factors.append(LinearFactor.of(None, "identity", np.eye(k), slice(0, k)))
         return np.zeros(k), None
-    mean, factor = model.link.condition(**covariates)
+    mean, factor = (model.link.condition_young if young else model.link.condition)(**covariates)
     mean, covariance = mean[:k], (factor @ factor.T)[:k, :k]
     lower: Float = np.asarray(np.linalg.cholesky(covariance), dtype=np.float64)
     whiten: Float = np.asarray(np.linalg.inv(lower), dtype=np.float64)

@@ -270,7 +270,9 @@ def model_sheet(model: HeadModel, *, seed: int = 0, size: int = 220, modes: int 
     """
     rows = []
     mean = picture(model, model.mean, FRONT, size)
-    for mode in range(min(modes, model.identity_count)):
+    growth = model.link.growth
+    first = 0 if growth is None else growth.count  # an adult hardly moves along the modes of growth
+    for mode in range(first, min(first + modes, model.identity_count)):
         row = []
         for amount in (-2.5, 2.5):
             z = np.zeros(model.identity_count)

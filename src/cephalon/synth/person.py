@@ -145,7 +145,7 @@ def draw_identity(
     cross, spread, gain = _matheron(model, tuple(index))
     z = rng.standard_normal(len(cross))
     drawn = link.mean[index] + cross.T @ z + spread @ rng.standard_normal(len(index))
-    return z + gain @ (value - drawn)
+    return link.younger(z + gain @ (value - drawn), age=age, sex=sex, rng=rng)
 
 
 @lru_cache(maxsize=8)

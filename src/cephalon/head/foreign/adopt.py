@@ -129,8 +129,6 @@ def adopt(source: ForeignHead, template: HeadModel) -> HeadModel:
             mean=np.zeros(0),
             covariance=np.zeros((0, 0)),
             cross=np.zeros((k, 0)),
-            centre=np.zeros(k),
-            spread=np.eye(k),
         ),
         meta={
             "name": source.kind,
