@@ -153,24 +153,24 @@ TARGETS: dict[str, Target] = {
     "lip length": Target(mean=(50.9, 48.5), sd=(4.3, 4.5), growth=_MOUTH, per_decade=(0.4, 0.4)),
     # W
     "intercanthal distance": Target(mean=(32.7, 31.5), sd=(2.9, 2.7), growth=_EYES),
-    "palpebral fissure length": Target(mean=(28.7, 27.8), sd=(1.9, 2.0), growth=_LID),
+    "palpebral fissure length": Target(mean=(28.7, 27.8), sd=(1.9, 2.0), growth=_LID, tolerance=0.12),
     "biocular distance": Target(mean=(88.8, 85.6), sd=(4.0, 3.8), growth=_EYES, tolerance=0.2),
-    "nose length": Target(mean=(49.6, 47.1), sd=(3.9, 3.4), growth=_NOSE, per_decade=(0.3, 0.3), tolerance=0.2),
+    "nose length": Target(mean=(49.6, 47.1), sd=(3.9, 3.4), growth=_NOSE, per_decade=(0.3, 0.3), tolerance=0.12),
     "nasal ala length": Target(mean=(35.1, 31.5), sd=(2.2, 1.8), growth=_TIP, tolerance=0.25, group_tolerance=0.12),
-    "subnasal width": Target(mean=(19.2, 17.5), sd=(2.6, 2.3), growth=_NOSTRIL, tolerance=0.25, group_tolerance=0.12),
+    "subnasal width": Target(mean=(19.2, 17.5), sd=(2.6, 2.3), growth=_NOSTRIL, tolerance=0.25, group_tolerance=0.06),
     "cutaneous lower lip height": Target(
-        mean=(12.3, 10.6), sd=(2.5, 2.2), growth=_LIP, tolerance=0.25, group_tolerance=0.12
+        mean=(12.3, 10.6), sd=(2.5, 2.2), growth=_LIP, tolerance=0.25, group_tolerance=0.06
     ),
     "philtrum width": Target(mean=(13.1, 11.8), sd=(1.7, 1.7), growth=_MOUTH, tolerance=0.25, group_tolerance=0.12),
     # W, less (philtrum) or more (lips) by up to half an sd, since two thirds of the people are not European
     "philtrum length": Target(
-        mean=(15.6, 13.6), sd=(2.5, 2.4), growth=_LIP, per_decade=(0.3, 0.3), tolerance=0.25, group_tolerance=0.1
+        mean=(15.6, 13.6), sd=(2.5, 2.4), growth=_LIP, per_decade=(0.3, 0.3), tolerance=0.25, group_tolerance=0.06
     ),
     "upper vermilion height": Target(
-        mean=(8.6, 8.2), sd=(1.6, 1.4), growth=_RED, per_decade=(-0.25, -0.25), tolerance=0.3, group_tolerance=0.12
+        mean=(8.6, 8.2), sd=(1.6, 1.4), growth=_RED, per_decade=(-0.25, -0.25), tolerance=0.3, group_tolerance=0.06
     ),
     "lower vermilion height": Target(
-        mean=(9.7, 9.4), sd=(2.1, 1.7), growth=_RED, per_decade=(-0.15, -0.15), tolerance=0.3, group_tolerance=0.12
+        mean=(9.7, 9.4), sd=(2.1, 1.7), growth=_RED, per_decade=(-0.15, -0.15), tolerance=0.3, group_tolerance=0.06
     ),
     # J
     "palpebral fissure height": Target(
@@ -236,17 +236,13 @@ def expected(age_years: Float, male: NDArray[np.bool_], bmi: Float, ancestry: Fl
     return np.stack(columns, axis=1)
 
 
-def spread(age_years: Float, male: NDArray[np.bool_], bmi_sd: float, ancestry: Float) -> Float:
-    """Standard deviations (p, q) mm within one sex, without what body mass index and ancestries (p, 3) explain.
-
-    Children's are smaller.
-    """
+def spread(age_years: Float, male: NDArray[np.bool_], bmi_sd: float) -> Float:
+    """Standard deviations (p, q) mm within one sex, without the part due to body mass index; children's are smaller."""
     columns = []
     for target in TARGETS.values():
         sides = []
         for i in range(2):
             left = target.sd[i] ** 2 - (target.per_bmi[i] * bmi_sd) ** 2
-            left -= float((ancestry @ np.array(target.by_ancestry)).var())
             sides.append(np.sqrt(max(left, 0.25 * target.sd[i] ** 2)) * _growth(target, i, age_years))
         columns.append(np.where(male, sides[0], sides[1]))
     return np.stack(columns, axis=1)

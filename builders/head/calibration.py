@@ -9,9 +9,10 @@ G the derivative of the measures by the vertices of the mean head and L a diagon
 two ways.
 
 *What groups have on the average* (the scanned and the measured people, the sexes, the ages) differs by E[m | c] between
-the published and the sampled people, c being age, sex and body mass index, and ancestry where a survey has it. It is
-changed under smooth Gaussian processes and stretches: a callipers' pressure or a population's build must not be bent into
-the detail of single features.
+the published and the sampled people, c being age, sex and body mass index, and ancestry where a survey has it (spreads
+and correlations are those of mixed people, so that ancestry is also part of what one person has). It is changed under
+smooth Gaussian processes and stretches: a callipers' pressure or a population's build must not be bent into the detail
+of single features.
 
 *What one person has beyond that*, e = m - E[m | c], goes to D T e, where D are the published spreads and T is the map of
 least mean square displacement that carries the samples' correlation to the published one (optimal transport between
@@ -81,23 +82,23 @@ def calibrate(
     held = _held(anatomy, vertices.shape[1])
     design = _design(people)
     goal = expected(people.age_years, people.male, people.bmi, people.ancestry)
-    sd = SPREAD * spread(people.age_years, people.male, float(people.bmi.std()), people.ancestry)
+    sd = SPREAD * spread(people.age_years, people.male, float(people.bmi.std()))
     of_ancestry = np.array([any(target.by_ancestry) for target in TARGETS.values()])
     with_ancestry = np.hstack([design, people.ancestry[:, :-1]])
     for _ in range(rounds):
         slopes = measure_slopes(moved.mean(axis=0, dtype=np.float64), anatomy)
         measured = take_measures(moved, anatomy)
         usual = design @ np.linalg.lstsq(design, measured, rcond=None)[0]
-        by_ancestry = with_ancestry @ np.linalg.lstsq(with_ancestry, measured, rcond=None)[0]
-        usual = np.where(of_ancestry, by_ancestry, usual)
         rest = measured - usual
         unit = rest / np.where(people.male[:, None], rest[people.male].std(0), rest[~people.male].std(0))
         correlation = np.corrcoef(unit.T)
         own = sd * (unit @ _transport(correlation, target_correlation(correlation))) - rest
+        by_ancestry = with_ancestry @ np.linalg.lstsq(with_ancestry, measured, rcond=None)[0]
+        off = goal - np.where(of_ancestry, by_ancestry, usual)
         middle = moved.mean(axis=0)
         by_group = _gain(base, slopes, held, GROUP_FIELDS, stretched=middle, modes=None)
         by_person = _gain(base, slopes, held, SMOOTH_FIELDS, stretched=None, modes=modes)
-        for change, gain in ((goal - usual, by_group), (own, by_person)):
+        for change, gain in ((off, by_group), (own, by_person)):
             moved += (change.astype(np.float32) @ gain.reshape(len(gain), -1)).reshape(moved.shape)
     for eye in ("left_eye", "right_eye"):  # the balls are moved, not bent
         rows = base.part(eye)[0]

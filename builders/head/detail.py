@@ -129,7 +129,7 @@ def _hold_landmarks(base: HeadBase, mean: Float, offset: Float) -> None:
     faces = triangulate(base.polygons)[0]
     at = points.positions(mean, faces)
     shift = points.positions(offset, faces)
-    touched = (np.linalg.norm(shift, axis=1) > 1e-3) & (np.array(points.names) != "sto")
+    touched = np.linalg.norm(shift, axis=1) > 1e-3
     at, shift = at[touched], shift[touched]
     among = np.exp(-((at[:, None] - at[None]) ** 2).sum(axis=2) / (2 * HELD_MM**2))
     weights = np.linalg.solve(among + 1e-3 * np.eye(len(at)), shift)

@@ -40,7 +40,7 @@ CHILD_VARIETY, CHILD_DETAIL, COARSE_MODES = 0.9, 0.55, 12.0
 """Spread of people of three years as a share of the adults': in the largest components, which make the size, as their
 measures spread (Snyder et al. 1977); less in those of detail, since brows, noses and chins are not yet formed."""
 
-CORRELATION_AT_MOST = 0.92
+CORRELATION_AT_MOST = 0.96
 """Of adults' features with a direction of z: what is known of a person leaves some freedom everywhere."""
 
 FEATURES = ("ageing", "sex", "weight", "african", "asian")

@@ -93,12 +93,13 @@ def test_people_of_one_group_differ(model, face):
 
 
 def test_variance_is_the_scanned_peoples(model, face):
-    """Root mean square deviation of the face from the mean, size included: 4.0 mm in the scans, plus detail and age."""
+    """Root mean square deviation of the face from the mean, size and turns included: 4.0 mm in the scans without turns,
+    without the old and without fine detail."""
     vertices, weights = face
     rng = np.random.default_rng(25)
     heads = np.stack([model.vertices(model.sample(rng=rng))[vertices] for _ in range(300)])
     heads -= np.einsum("v,pvc->pc", weights, heads)[:, None]
-    assert 3.8 < np.sqrt(heads.var(axis=0).sum(axis=1) @ weights) < 5.0
+    assert 3.8 < np.sqrt(heads.var(axis=0).sum(axis=1) @ weights) < 5.3
 
 
 def test_men_have_brow_ridges_and_women_upright_foreheads(model):
