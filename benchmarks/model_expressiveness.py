@@ -7,20 +7,22 @@
     this measures what registration, correction to anthropometry and truncation lose, not unseen people.
 (b) Real scans in the folder of scans (meshmonk's face, the heads of two MRI templates), which took no part in anything;
     ICT-FaceKit's own model is fitted beside ours by the same code.
+(c) MeshMonk's simulated faces, drawn by its authors from a model of other people than ICT-FaceKit's: the nearest thing
+    to unseen people in number. Again ICT-FaceKit's own model beside ours.
 
 A fit finds identity and rigid motion that bring samples of the scanned surface to the model's surface (point-to-plane,
 Gauss-Newton, |z|^2 as the prior, far or turned-away pairs left out); the distance is that of the scan's vertices to the
 closest point of the fitted surface, over the face region of the NoW protocol (a ball around the seven points) and over
 skull, ears and neck. Generalisation is that distance as a function of the number of modes; specificity that of 50
 random people of the model to the most alike of the fitted heads, vertex to vertex over the face after rigid alignment
-(Davies et al. 2002; Styner et al. 2003). Prints Markdown, writes one picture of curves.
+(Davies et al. 2002; Styner et al. 2003), on (c) for both models. Prints Markdown, writes one picture of curves.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,9 @@ FARTHEST_MM = 25.0
 NOW_ROWS = (36, 39, 42, 45, 33, 48, 54)
 """The seven points of the protocol among the 68."""
 REGIONS = ("face", "skull", "ears", "neck")
+MESHMONK_POINTS = ("en_r", "en_l", "prn", "ch_r", "ch_l")
+PEOPLE = 50
+"""Random people of a model, for specificity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,45 +204,114 @@ def held_out(model: HeadModel, ict: IctModel, count: int) -> dict[str, list[tupl
     print("| | " + " | ".join(REGIONS) + " |\n|---|" + "---|" * len(REGIONS))
     print(row("mean head", {name: np.concatenate(before[name]) for name in REGIONS}))
     print(row(f"fitted, {len(shape.basis)} modes", {name: np.concatenate(after[name]) for name in REGIONS}))
-    curve = []
-    for modes in [m for m in CURVE if m < len(shape.basis)] + [len(shape.basis)]:
-        found = [distances(shape, *fit(shape, s, anchors, modes, rng), s, 0) for s in scans[: max(count // 3, 3)]]
-        pooled = np.concatenate(found)
-        curve.append((modes, float(np.median(pooled)), float(pooled.mean())))
-    print("\n| modes | " + " | ".join(str(c[0]) for c in curve) + " |\n|---|" + "---|" * len(curve))
-    print("| generalisation, face, median | " + " | ".join(f"{c[1]:.2f}" for c in curve) + " |")
-    print("| generalisation, face, mean | " + " | ".join(f"{c[2]:.2f}" for c in curve) + " |")
-    specific = specificity(model, heads, rng)
+    points = curve(shape, scans[: max(count // 3, 3)], anchors, rng)
+    print("\n| modes | " + " | ".join(str(p[0]) for p in points) + " |\n|---|" + "---|" * len(points))
+    print("| generalisation, face, median | " + " | ".join(f"{p[1]:.2f}" for p in points) + " |")
+    print("| generalisation, face, mean | " + " | ".join(f"{p[2]:.2f}" for p in points) + " |")
+    face, skin = face_vertices(model), model.parts["skin"].vertices
+    people = [model.vertices(model.sample(rng=rng))[skin][face] for _ in range(PEOPLE)]
+    apart = specificity(people, [head[face] for head in heads])
     print(
-        f"\nspecificity (50 people, nearest of {count} fitted heads): {specific[0]:.2f} +- {specific[1]:.2f} mm; ",
-        end="",
+        f"\nspecificity ({PEOPLE} people, nearest of {count} fitted heads): {apart[0]:.2f} +- {apart[1]:.2f} mm; "
+        f"the fitted heads among themselves: {apart[2]:.2f} mm"
     )
-    print(f"the fitted heads among themselves: {specific[2]:.2f} mm")
-    return {"ICT, face": curve}
+    return {"ICT, face": points}
 
 
 def _rigid(shape: Shape, scan: Scan, anchors: Float, rng: np.random.Generator) -> tuple[Float, Float]:
     """The mean head, moved rigidly: a fit with one mode of no size."""
-    still = Shape(mean=shape.mean, basis=np.zeros_like(shape.basis[:1]), faces=shape.faces, matched=shape.matched)
-    return fit(still, scan, anchors, 1, rng)
+    return fit(_still(shape), scan, anchors, 1, rng)
 
 
-def specificity(model: HeadModel, heads: list[Float], rng: np.random.Generator) -> tuple[float, float, float]:
-    """Mean and sd over people of the distance to the nearest head, and the mean of that among the heads."""
-    face = np.flatnonzero(model.regions["face"][model.parts["skin"].vertices] > 0.5)
-    bank = np.stack([head[face] - head[face].mean(axis=0) for head in heads])
+def _still(shape: Shape) -> Shape:
+    """The shape with one mode of no size."""
+    return replace(shape, basis=np.zeros_like(shape.basis[:1]))
+
+
+def specificity(people: list[Float], heads: list[Float]) -> tuple[float, float, float]:
+    """Mean and sd over people of the distance to the nearest head, and the mean of that among the heads.
+
+    All are the vertices of the face in one order.
+    """
+    bank = np.stack([head - head.mean(axis=0) for head in heads])
 
     def nearest(shape: Float, among: Float) -> float:
         return min(
             float(np.linalg.norm(procrustes(other, shape).apply(other) - shape, axis=1).mean()) for other in among
         )
 
-    found = []
-    for _ in range(50):
-        person = model.vertices(model.sample(rng=rng))[face]
-        found.append(nearest(person - person.mean(axis=0), bank))
+    found = [nearest(person - person.mean(axis=0), bank) for person in people]
     among = [nearest(bank[i], np.delete(bank, i, axis=0)) for i in range(len(bank))]
     return float(np.mean(found)), float(np.std(found)), float(np.mean(among))
+
+
+def face_vertices(model: HeadModel) -> NDArray[np.intp]:
+    """Rows of the skin's vertices that belong to the face."""
+    return np.flatnonzero(model.regions["face"][model.parts["skin"].vertices] > 0.5)
+
+
+def simulated_faces(folder: Path, count: int) -> list[Scan]:
+    """MeshMonk's simulated faces; its template says where the five anchors lie."""
+    with np.load(folder / "meshmonk" / "template.npz", allow_pickle=False) as data:
+        five = [int(np.linalg.norm(data["vertices"] - place, axis=1).argmin()) for place in data["landmarks5"]]
+    with np.load(folder / "meshmonk" / "simulated_faces.npz", allow_pickle=False) as data:
+        heads, faces = data["vertices"].astype(np.float64)[:count], data["faces"]
+    return [
+        Scan(name=f"simulated {i}", vertices=head, faces=faces, anchors=head[five], region=np.full(len(head), 4))
+        for i, head in enumerate(heads)
+    ]
+
+
+def independent(model: HeadModel, ict: IctModel, folder: Path, count: int) -> dict[str, list[tuple[int, float, float]]]:
+    """Ours and ICT-FaceKit's model on simulated faces of other people."""
+    iso, rng = model.point_set("iso"), np.random.default_rng(3)
+    at = model.points(None, "iso")[[iso.names.index(n) for n in MESHMONK_POINTS]]
+    rigid = procrustes(ict.mean[ict.landmarks[17:]], model.points(None, "ibug68")[17:], with_scale=True)
+    on_ict = ict.mean[closest_vertices(rigid.inverse().apply(at), ict)]
+    mine = ours(model)
+    scans = []
+    for scan in simulated_faces(folder, count):
+        _, placed = _rigid(mine, scan, at, rng)
+        region = np.where(now_region(placed, model.points(None, "now7")), 0, -1)
+        scans.append(replace(scan, region=region))
+    face = face_vertices(model)
+    people = [model.vertices(model.sample(rng=rng))[model.parts["skin"].vertices][face] for _ in range(PEOPLE)]
+    rows = closest_vertices(rigid.inverse().apply(mine.mean[face]), ict)
+    theirs = [(ict.mean + offset)[rows] for offset in ict.heads(PEOPLE, rng)[1]]
+    print(f"\n{len(scans)} simulated faces of other people (MeshMonk), face; median / mean distance, mm\n")
+    print(
+        "| model | mean head | all modes | rms z | specificity | the fitted among themselves |\n|---|---|---|---|---|---|"
+    )
+    curves = {}
+    for title, shape, anchors, chosen, drawn in (
+        ("ours", mine, at, face, people),
+        ("ICT-FaceKit", ict_shape(ict), on_ict, rows, theirs),
+    ):
+        before, after, heads, sizes = [], [], [], []
+        still = _still(shape)
+        for scan in scans:
+            before.append(distances(still, *_rigid(shape, scan, anchors, rng), scan, 0))
+            z, moved = fit(shape, scan, anchors, len(shape.basis), rng)
+            after.append(distances(shape, z, moved, scan, 0))
+            heads.append(shape.head(z)[chosen])
+            sizes.append((z**2).mean())
+        apart = specificity(drawn, heads)
+        cells = [f"{np.median(d):.2f} / {d.mean():.2f}" for d in (np.concatenate(before), np.concatenate(after))]
+        print(
+            f"| {title} | {cells[0]} | {cells[1]} | {np.sqrt(np.mean(sizes)):.2f} "
+            f"| {apart[0]:.2f} +- {apart[1]:.2f} | {apart[2]:.2f} |"
+        )
+        curves[f"simulated, {title}"] = curve(shape, scans[: max(count // 4, 3)], anchors, rng)
+    return curves
+
+
+def curve(shape: Shape, scans: list[Scan], anchors: Float, rng: np.random.Generator) -> list[tuple[int, float, float]]:
+    """Number of modes, median and mean distance mm over the faces of the scans."""
+    points = []
+    for modes in [m for m in CURVE if m < len(shape.basis)] + [len(shape.basis)]:
+        pooled = np.concatenate([distances(shape, *fit(shape, s, anchors, modes, rng), s, 0) for s in scans])
+        points.append((modes, float(np.median(pooled)), float(pooled.mean())))
+    return points
 
 
 def real_scans(folder: Path, model: HeadModel) -> list[tuple[Scan, tuple[str, ...]]]:
@@ -247,7 +321,7 @@ def real_scans(folder: Path, model: HeadModel) -> list[tuple[Scan, tuple[str, ..
     if path.is_file():
         with np.load(path, allow_pickle=False) as data:
             vertices, faces, five = data["vertices"].astype(np.float64), data["faces"], data["landmarks5"]
-        found.append(("meshmonk demo face", vertices, faces, five, ("en_r", "en_l", "prn", "ch_r", "ch_l"), ("face",)))
+        found.append(("meshmonk demo face", vertices, faces, five, MESHMONK_POINTS, ("face",)))
     path = folder / "fsaverage" / "fsaverage_head.npz"
     if path.is_file():
         with np.load(path, allow_pickle=False) as data:
@@ -316,20 +390,12 @@ def real(model: HeadModel, ict: IctModel, folder: Path) -> dict[str, list[tuple[
             rows = {"mean head": _rigid(shape, scan, anchors, rng)}
             rows[f"{len(shape.basis)} modes"] = fit(shape, scan, anchors, len(shape.basis), rng)
             for label, (z, moved) in rows.items():
-                flat = (
-                    shape
-                    if label != "mean head"
-                    else Shape(mean=shape.mean, basis=0 * shape.basis[:1], faces=shape.faces, matched=shape.matched)
-                )
+                flat = shape if label != "mean head" else _still(shape)
                 cells = {name: distances(flat, z, moved, scan, i) for i, name in enumerate(REGIONS)}
                 sigma = f", rms z {np.sqrt((z**2).mean()):.2f}" if label != "mean head" else ""
                 print(row(f"{scan.name} | {title}, {label}{sigma}", cells))
             if (scan.region == 0).any():
-                points = []
-                for modes in [m for m in CURVE if m < len(shape.basis)] + [len(shape.basis)]:
-                    found = distances(shape, *fit(shape, scan, anchors, modes, rng), scan, 0)
-                    points.append((modes, float(np.median(found)), float(found.mean())))
-                curves[f"{scan.name}, {title}"] = points
+                curves[f"{scan.name}, {title}"] = curve(shape, [scan], anchors, rng)
     return curves
 
 
@@ -366,6 +432,7 @@ def main() -> None:
     curves = held_out(model, ict, options.heads)
     if options.scans is not None:
         curves |= real(model, ict, options.scans)
+        curves |= independent(model, ict, options.scans, options.heads)
     if options.png is not None:
         draw(curves, options.png)
 

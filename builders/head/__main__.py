@@ -19,7 +19,9 @@ from builders.head.base import HeadBase, RigidMap, load_base
 from builders.head.bite import place_teeth
 from builders.head.cavities import deepen_mouth
 from builders.head.correctives import build_correctives
-from builders.head.expression_source import expression_file, load_expression_face
+from builders.head.detail import take_detail
+from builders.head.expression_places import find_places
+from builders.head.expression_source import ExpressionFace, expression_file, load_expression_face
 from builders.head.expressions import ARKIT_NAMES, build_expressions
 from builders.head.ict import FOLDER_VARIABLE, ict_folder, load_ict
 from builders.head.identity import IdentityBasis, build_identity
@@ -50,13 +52,13 @@ def build_asset(ict: Path, seed: int = SEED) -> dict[str, np.ndarray]:
     base = load_base()
     of_span, of_people = np.random.default_rng(seed).spawn(2)
     scanned = register(base, load_ict(ict), wide_span(base, of_span))
-    identity = build_identity(base, scanned, of_people)
-    mean = _touched_up(base, identity.mean)
     regions = build_regions(base)
+    face = load_expression_face(expression_file(ict))
+    identity = build_identity(base, scanned, of_people, refine=lambda head: _with_detail(base, head, regions, face))
+    mean = _touched_up(base, identity.mean)
     rig = build_rig(base)
     points = build_points(base, mean, settled_offset())
     landmarks = build_points(base, mean)["ibug68"].positions(mean, triangulate(base.polygons)[0])
-    face = load_expression_face(expression_file(ict))
     expressions = build_expressions(base, mean, _map_to_mean(base, mean, regions), regions, landmarks, face)
     uv, polygons_uv = _all_uv(base, mean, regions)
     joint = rig.operator.tocoo()
@@ -106,13 +108,25 @@ def write_asset(path: Path, arrays: dict[str, np.ndarray]) -> None:
     os.replace(temporary, path)
 
 
+def _with_detail(base: HeadBase, mean: np.ndarray, regions: dict[str, np.ndarray], face: ExpressionFace) -> np.ndarray:
+    """The mean head (n, 3) with lids and lips closed and of a scanned face's fine shape."""
+    mended = _in_touch(base, mean)
+    landmarks = build_points(base, mended)["ibug68"].positions(mended, triangulate(base.polygons)[0])
+    return take_detail(base, mended, face, find_places(base, mended, landmarks, regions, face))
+
+
 def _touched_up(base: HeadBase, mean: np.ndarray) -> np.ndarray:
     """The mean head (n, 3) with lids clear of the eyeballs and lips closed, as a mean of such heads only nearly has.
 
     Its mouth's cavity lies deep enough to stay inside other heads; its teeth are of human size, behind the lips.
     """
+    return place_teeth(base, deepen_mouth(base, _in_touch(base, mean)))
+
+
+def _in_touch(base: HeadBase, mean: np.ndarray) -> np.ndarray:
+    """The mean head (n, 3) with lids clear of the eyeballs and lips closed."""
     mended = close_lips(base, clear_lids(base, mean[None].astype(np.float32)))[0].astype(np.float64)
-    return place_teeth(base, deepen_mouth(base, (mended + mended[base.symmetry] * [-1, 1, 1]) / 2))
+    return (mended + mended[base.symmetry] * [-1, 1, 1]) / 2
 
 
 def _map_to_mean(base: HeadBase, mean: np.ndarray, regions: dict[str, np.ndarray]) -> RigidMap:

@@ -42,6 +42,7 @@ class Target:
     growth : ratios to the adult mean at ``GROWTH_AGES``.
     per_bmi : mm per unit of body mass index, around 27.
     per_decade : mm per ten years of age, around 30, from 18 to 70.
+    by_ancestry : mm by which people of each of `builders.head.controls.ANCESTRIES` differ from the mixed population.
     tolerance : how closely one person's measure is to be met, as a share of the sd.
     group_tolerance : the same for the mean of a group. Wide where the point is drawn differently by different surveys
         and on scans (borders of the red of the lips, feet of the nose), or where hair is under the tape.
@@ -52,6 +53,7 @@ class Target:
     growth: tuple[Curve, Curve]
     per_bmi: Pair = (0.0, 0.0)
     per_decade: Pair = (0.0, 0.0)
+    by_ancestry: tuple[float, float, float] = (0.0, 0.0, 0.0)
     tolerance: float = 0.25
     group_tolerance: float = 0.12
 
@@ -132,11 +134,18 @@ TARGETS: dict[str, Target] = {
     # the way from the back of the head to sellion in front of the tragions; sds judged, since the samples are small
     "bitragion breadth": Target(mean=(134.5, 127.0), sd=(5.5, 5.3), growth=_ZYGION, per_bmi=(0.5, 0.4), tolerance=0.2),
     "tragion-sellion depth": Target(mean=(100.0, 92.5), sd=(5.5, 5.3), growth=_DEPTH, tolerance=0.2),
-    # N
+    # N; Africans' noses are 8 to 9 mm broader than North American whites' (Virdi et al. 2019, Maxillofac Plast Reconstr
+    # Surg 41:9: 43.2 and 40.7 mm in Kenya), Asians' taken for the mixed population's
     "minimum frontal breadth": Target(mean=(105.7, 103.2), sd=(5.8, 5.5), growth=_TEMPLE),
     "subnasale-sellion length": Target(mean=(51.9, 47.7), sd=(4.1, 3.8), growth=_NOSE, per_decade=(0.2, 0.2)),
     "nose breadth": Target(
-        mean=(37.8, 35.8), sd=(4.8, 4.9), growth=_NOSTRIL, per_bmi=(0.1, 0.1), per_decade=(0.3, 0.3)
+        mean=(37.8, 35.8),
+        sd=(4.8, 4.9),
+        growth=_NOSTRIL,
+        per_bmi=(0.1, 0.1),
+        per_decade=(0.3, 0.3),
+        by_ancestry=(4.5, -0.6, -3.9),
+        group_tolerance=0.06,
     ),
     "nose protrusion": Target(mean=(20.8, 18.9), sd=(2.8, 2.7), growth=_TIP),
     # W and N: photographed gonia lie nearer the midline than callipered ones, so the mean is W's
@@ -147,21 +156,21 @@ TARGETS: dict[str, Target] = {
     "palpebral fissure length": Target(mean=(28.7, 27.8), sd=(1.9, 2.0), growth=_LID),
     "biocular distance": Target(mean=(88.8, 85.6), sd=(4.0, 3.8), growth=_EYES, tolerance=0.2),
     "nose length": Target(mean=(49.6, 47.1), sd=(3.9, 3.4), growth=_NOSE, per_decade=(0.3, 0.3), tolerance=0.2),
-    "nasal ala length": Target(mean=(35.1, 31.5), sd=(2.2, 1.8), growth=_TIP, tolerance=0.25, group_tolerance=0.4),
-    "subnasal width": Target(mean=(19.2, 17.5), sd=(2.6, 2.3), growth=_NOSTRIL, tolerance=0.25, group_tolerance=0.5),
+    "nasal ala length": Target(mean=(35.1, 31.5), sd=(2.2, 1.8), growth=_TIP, tolerance=0.25, group_tolerance=0.12),
+    "subnasal width": Target(mean=(19.2, 17.5), sd=(2.6, 2.3), growth=_NOSTRIL, tolerance=0.25, group_tolerance=0.12),
     "cutaneous lower lip height": Target(
-        mean=(12.3, 10.6), sd=(2.5, 2.2), growth=_LIP, tolerance=0.25, group_tolerance=0.2
+        mean=(12.3, 10.6), sd=(2.5, 2.2), growth=_LIP, tolerance=0.25, group_tolerance=0.12
     ),
-    "philtrum width": Target(mean=(13.1, 11.8), sd=(1.7, 1.7), growth=_MOUTH, tolerance=0.25, group_tolerance=0.2),
+    "philtrum width": Target(mean=(13.1, 11.8), sd=(1.7, 1.7), growth=_MOUTH, tolerance=0.25, group_tolerance=0.12),
     # W, less (philtrum) or more (lips) by up to half an sd, since two thirds of the people are not European
     "philtrum length": Target(
-        mean=(15.6, 13.6), sd=(2.5, 2.4), growth=_LIP, per_decade=(0.3, 0.3), tolerance=0.25, group_tolerance=0.5
+        mean=(15.6, 13.6), sd=(2.5, 2.4), growth=_LIP, per_decade=(0.3, 0.3), tolerance=0.25, group_tolerance=0.1
     ),
     "upper vermilion height": Target(
-        mean=(8.6, 8.2), sd=(1.6, 1.4), growth=_RED, per_decade=(-0.25, -0.25), tolerance=0.3, group_tolerance=0.2
+        mean=(8.6, 8.2), sd=(1.6, 1.4), growth=_RED, per_decade=(-0.25, -0.25), tolerance=0.3, group_tolerance=0.12
     ),
     "lower vermilion height": Target(
-        mean=(9.7, 9.4), sd=(2.1, 1.7), growth=_RED, per_decade=(-0.15, -0.15), tolerance=0.3, group_tolerance=0.2
+        mean=(9.7, 9.4), sd=(2.1, 1.7), growth=_RED, per_decade=(-0.15, -0.15), tolerance=0.3, group_tolerance=0.12
     ),
     # J
     "palpebral fissure height": Target(
@@ -210,8 +219,8 @@ CORRELATIONS = (
 """Correlations of ``CORRELATED`` within one sex, below the diagonal: NIOSH 2003, mean of men and women."""
 
 
-def expected(age_years: Float, male: NDArray[np.bool_], bmi: Float) -> Float:
-    """Expected measures (p, q) mm of p people, in the order of ``TARGETS``."""
+def expected(age_years: Float, male: NDArray[np.bool_], bmi: Float, ancestry: Float | None = None) -> Float:
+    """Expected measures (p, q) mm of p people, in the order of ``TARGETS``; mixed unless with ancestries (p, 3)."""
     columns = []
     decades = (np.clip(age_years, 18.0, 70.0) - 30.0) / 10.0
     adult = np.clip((age_years - 15.0) / 5.0, 0.0, 1.0)
@@ -222,17 +231,22 @@ def expected(age_years: Float, male: NDArray[np.bool_], bmi: Float) -> Float:
             + adult * target.per_decade[i] * decades
             for i in range(2)
         ]
-        columns.append(np.where(male, sides[0], sides[1]))
+        shift = 0.0 if ancestry is None else ancestry @ np.array(target.by_ancestry)
+        columns.append(np.where(male, sides[0], sides[1]) + shift)
     return np.stack(columns, axis=1)
 
 
-def spread(age_years: Float, male: NDArray[np.bool_], bmi_sd: float) -> Float:
-    """Standard deviations (p, q) mm within one sex, without the part due to body mass index; children's are smaller."""
+def spread(age_years: Float, male: NDArray[np.bool_], bmi_sd: float, ancestry: Float) -> Float:
+    """Standard deviations (p, q) mm within one sex, without what body mass index and ancestries (p, 3) explain.
+
+    Children's are smaller.
+    """
     columns = []
     for target in TARGETS.values():
         sides = []
         for i in range(2):
             left = target.sd[i] ** 2 - (target.per_bmi[i] * bmi_sd) ** 2
+            left -= float((ancestry @ np.array(target.by_ancestry)).var())
             sides.append(np.sqrt(max(left, 0.25 * target.sd[i] ** 2)) * _growth(target, i, age_years))
         columns.append(np.where(male, sides[0], sides[1]))
     return np.stack(columns, axis=1)

@@ -9,8 +9,9 @@ G the derivative of the measures by the vertices of the mean head and L a diagon
 two ways.
 
 *What groups have on the average* (the scanned and the measured people, the sexes, the ages) differs by E[m | c] between
-the published and the sampled people, c being age, sex and body mass index. It is changed under smooth Gaussian processes
-and stretches: a callipers' pressure or a population's build must not be bent into the detail of single features.
+the published and the sampled people, c being age, sex and body mass index, and ancestry where a survey has it. It is
+changed under smooth Gaussian processes and stretches: a callipers' pressure or a population's build must not be bent into
+the detail of single features.
 
 *What one person has beyond that*, e = m - E[m | c], goes to D T e, where D are the published spreads and T is the map of
 least mean square displacement that carries the samples' correlation to the published one (optimal transport between
@@ -37,7 +38,7 @@ Float = NDArray[np.float64]
 ROUNDS = 4
 """Measures are not linear in the vertices, so the steps are repeated."""
 
-GROUP_FIELDS = ((100.0, 3.0), (50.0, 1.0), (25.0, 0.4))
+GROUP_FIELDS = ((100.0, 3.0), (50.0, 1.0), (25.0, 0.8))
 STRETCH_SD = 0.15
 """The smooth processes between groups, (correlation length mm, sd per axis mm), and the sd of their stretches."""
 
@@ -79,12 +80,16 @@ def calibrate(
     moved = vertices.copy()
     held = _held(anatomy, vertices.shape[1])
     design = _design(people)
-    goal = expected(people.age_years, people.male, people.bmi)
-    sd = SPREAD * spread(people.age_years, people.male, float(people.bmi.std()))
+    goal = expected(people.age_years, people.male, people.bmi, people.ancestry)
+    sd = SPREAD * spread(people.age_years, people.male, float(people.bmi.std()), people.ancestry)
+    of_ancestry = np.array([any(target.by_ancestry) for target in TARGETS.values()])
+    with_ancestry = np.hstack([design, people.ancestry[:, :-1]])
     for _ in range(rounds):
         slopes = measure_slopes(moved.mean(axis=0, dtype=np.float64), anatomy)
         measured = take_measures(moved, anatomy)
         usual = design @ np.linalg.lstsq(design, measured, rcond=None)[0]
+        by_ancestry = with_ancestry @ np.linalg.lstsq(with_ancestry, measured, rcond=None)[0]
+        usual = np.where(of_ancestry, by_ancestry, usual)
         rest = measured - usual
         unit = rest / np.where(people.male[:, None], rest[people.male].std(0), rest[~people.male].std(0))
         correlation = np.corrcoef(unit.T)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from builders.head.base import HeadBase
-from builders.head.expressions import ARKIT_NAMES
+from builders.head.expressions import ARKIT_NAMES, LID_INWARD, LID_OUTWARD
 from builders.head.eyes import CORNEA_ANGLE_DEG, CORNEA_BULGE, make_eyeball
 from builders.head.lids import (
     LID_OVERLAP_RINGS,
@@ -34,6 +34,9 @@ MOUTH_PAIRS = tuple(
     )
 )  # fmt: skip
 """Shapes that pull the lower lip back over the teeth of an open jaw."""
+
+UPPER_SHARE = 0.8
+"""How much of what is missing between the lids of a shut eye the upper one goes; the rest is the lower one's."""
 
 LEAST_MM = 0.05
 """Smaller offsets are dropped."""
@@ -66,7 +69,8 @@ def build_correctives(base: HeadBase, mean: Float, offsets: Float) -> dict[str, 
         "lid_cornea": np.array([CORNEA_ANGLE_DEG, CORNEA_BULGE], dtype=np.float32),
     }
     for side in ("left", "right"):
-        for name, values in _lid_arrays(base, mean, side).items():
+        shut = mean + offsets[ARKIT_NAMES.index(f"eyeBlink{side.capitalize()}")]
+        for name, values in _lid_arrays(base, mean, shut, side).items():
             arrays[f"lid_{side}_eye_{name}"] = values
     return arrays
 
@@ -96,7 +100,7 @@ def _pairs(base: HeadBase, mean: Float, offsets: Float) -> tuple[list[tuple[int,
     return pairs, np.stack(added)
 
 
-def _lid_arrays(base: HeadBase, mean: Float, side: str) -> dict[str, NDArray]:
+def _lid_arrays(base: HeadBase, mean: Float, shut: Float, side: str) -> dict[str, NDArray]:
     lids = find_lids(side)
     needed = np.maximum(lids.least_clearance(), np.where(lids.outward < COVER_RINGS[1], SKIN_MM, -np.inf))
     covering = (lids.outward >= COVER_RINGS[0]) & (lids.outward < COVER_RINGS[1]) & lids.upper
@@ -117,11 +121,37 @@ def _lid_arrays(base: HeadBase, mean: Float, side: str) -> dict[str, NDArray]:
         "clearance": needed[rows].astype(np.float32),
         "opening": _opening(mean, lids.outward, lids.upper),
     }
-    for name, matrix in (("averaging", averaging), ("carrying", carrying)):
+    moving = _meeting(arrays, mean, shut, side)
+    for name, matrix in (("averaging", averaging), ("carrying", carrying), ("meeting_moving", moving)):
         arrays[f"{name}_row"] = matrix.row.astype(np.int32)
         arrays[f"{name}_col"] = matrix.col.astype(np.int32)
         arrays[f"{name}_val"] = matrix.data.astype(np.float32)
     return arrays
+
+
+def _meeting(arrays: dict[str, NDArray], mean: Float, shut: Float, side: str) -> sparse.coo_matrix:
+    """Add to the arrays of a lid where its margins meet, and return how lid vertices move there, (l, h)."""
+    lids, rows = find_lids(side), arrays["rows"]
+    margin = np.flatnonzero(lids.outward == 0)
+    x, y = mean[: len(lids.upper), 0], shut[:, 1]
+    ends = margin[[np.argmin(x[margin]), np.argmax(x[margin])]]
+    upper, low = (np.setdiff1d(margin[lids.upper[margin] == half], ends) for half in (True, False))
+    upper = upper[np.argsort(x[upper])]
+    low = np.concatenate([ends[:1], low[np.argsort(x[low])], ends[1:]])
+    behind = np.clip(np.searchsorted(x[low], x[upper]) - 1, 0, len(low) - 2)
+    lower = np.stack([low[behind], low[behind + 1]], axis=1)
+    share = (x[upper] - x[lower[:, 0]]) / (x[lower[:, 1]] - x[lower[:, 0]])
+    arrays["meeting_upper"], arrays["meeting_lower"] = upper.astype(np.int32), lower.astype(np.int32)
+    arrays["meeting_share"] = share.astype(np.float32)
+    gap = y[upper] - (1 - share) * y[lower[:, 0]] - share * y[lower[:, 1]]
+    arrays["meeting_gap"] = gap.astype(np.float32)
+    weight = np.zeros(len(lids.upper))
+    for rings, shares in ((lids.outward, LID_OUTWARD), (lids.inward, LID_INWARD)):
+        near = np.flatnonzero(rings < len(shares))
+        weight[near] = np.array(shares)[rings[near]]
+    weight *= np.where(lids.upper, -UPPER_SHARE, 1 - UPPER_SHARE)
+    between = np.stack([np.interp(x[rows], x[upper], unit, left=0, right=0) for unit in np.eye(len(upper))], axis=1)
+    return sparse.coo_matrix(weight[rows, None] * between)
 
 
 def _opening(mean: Float, outward: NDArray[np.int64], upper: NDArray[np.bool_]) -> NDArray[np.int32]:

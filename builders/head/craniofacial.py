@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from builders.head.base import HeadBase, load_landmarks
 from builders.head.controls import average_adult
+from builders.head.lips import lip_rings
 from cephalon.geometry import SurfacePoints, triangulate
 
 Float = NDArray[np.float64]
@@ -32,7 +33,7 @@ NASION_ABOVE_SELLION_MM = 4.7
 VERTEX_POINTS = {
     "sn": 317,
     "li": 496,
-    "sto": 474,
+    "sto": 468,
     "al_l": 11673,
     "ac_l": 11753,
     "sbal_l": 7096,
@@ -59,6 +60,9 @@ UPPER_LIP_PLACE = 0.6
 PHILTRUM_EDGE = (7210, 7215)
 """hm08 edge in whose middle the left peak of the upper lip lies."""
 
+CORNER_RING = 3
+"""Ring of vertices from the lips' inner edge that bounds the visible corner of the mouth; within it the lips touch."""
+
 POINT_NAMES = {
     "v": "vertex: highest midline point",
     "tr": "trichion: midline hairline, put where the forehead is as high as the nose third (glabella to subnasale)",
@@ -68,7 +72,7 @@ POINT_NAMES = {
     "prn": "pronasale: most forward point of the nose tip",
     "sn": "subnasale: midline, where the columella meets the upper lip",
     "ls": "labiale superius: upper vermilion border, midline",
-    "sto": "stomion: lip line, midline",
+    "sto": "stomion: midline of the line where the closed lips meet, on the upper lip",
     "li": "labiale inferius: lower vermilion border, midline",
     "sl": "sublabiale: deepest midline point of the chin fold",
     "pg": "pogonion: most forward midline point of the chin",
@@ -215,7 +219,8 @@ def _lateral_places(base: HeadBase, vertices: Float) -> dict[str, Place]:
     above = lid[y[lid] > (y[hits["en_l"]] + y[hits["ex_l"]]) / 2]
     below = np.setdiff1d(lid, above)
     hits["ps_l"], hits["pi_l"] = best(-np.abs(x - pupil[0]), above), best(-np.abs(x - pupil[0]), below)
-    hits["ch_l"] = best(x, base.asset_index(loops["mouth"]))
+    outside, _, lip = lip_rings(base)
+    hits["ch_l"] = best(x, np.flatnonzero((outside == CORNER_RING) & (lip == 0)))
     hits["sa_l"], hits["sba_l"], hits["pa_l"] = best(y, pinna), best(-y, pinna), best(-z, pinna)
     nose_base, eye_level, tragion = y[hits["sbal_l"]], y[hits["ex_l"]], z[hits["t_l"]]
     hits["zy_l"] = best(x, (y > nose_base) & (y < eye_level) & (z > tragion + 12))

@@ -73,16 +73,17 @@ def fit_eyeballs(
         near = _near(base, name)
         old = vertices[:, near].astype(np.float64)
         fitted[:, near, 2] += _follow(old, centre, old_radius, new_centre, radius)
-        step = _lay(fitted[:, margin].astype(np.float64), new_centre, radius)
+        lids = fitted[:, margin].astype(np.float64)
+        step = _lay(lids, new_centre, radius, _gap(lids, new_centre, radius).mean(axis=0))
         fitted[:, near, 2] += step @ _spread(base, margin, near)
     return fitted
 
 
 def look_ahead(base: HeadBase, vertices: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Let the eyes of people (p, n, 3) mm look along +z and lay the lid margins on them anew.
+    """Let the eyes of people (p, n, 3) mm look along +z from between their lids, and lay the lid margins on them anew.
 
-    Measures change a face and alignment turns it, eyeballs with it. With every eye turned back, an eyeball is linear in
-    its centre and radius, so that no mode of identity turns a gaze.
+    Measures change a face, its lids more than its eyeballs, and alignment turns it, eyeballs with it. With every eye turned
+    back, an eyeball is linear in its centre and radius, so that no mode of identity turns a gaze.
     """
     ahead = vertices.copy()
     ball = make_eyeball().points
@@ -90,11 +91,14 @@ def look_ahead(base: HeadBase, vertices: NDArray[np.float32]) -> NDArray[np.floa
         part = base.part(name)[0]
         poses = [eyeball_pose(eye) for eye in vertices[:, part].astype(np.float64)]
         centre, radius = np.stack([pose[0] for pose in poses]), np.array([pose[1] for pose in poses])
-        ahead[:, part] = centre[:, None] + radius[:, None, None] * (ball * np.array([flip, 1.0, 1.0]))
         margin = base.asset_index(load_landmarks()["loops"]["left_lid"])
         margin = margin if name == "left_eye" else base.symmetry[margin]
+        lids = vertices[:, margin].astype(np.float64)
+        usual = _gap(lids, centre, radius).mean(axis=0)
+        centre[:, 1] = _opening_middle(lids, centre) + PUPIL_ABOVE_MIDDLE_MM
+        ahead[:, part] = centre[:, None] + radius[:, None, None] * (ball * np.array([flip, 1.0, 1.0]))
         near = _near(base, name)
-        step = _lay(vertices[:, margin].astype(np.float64), centre, radius)
+        step = _lay(lids, centre, radius, usual)
         ahead[:, near, 2] += step @ _spread(base, margin, near)
     return ahead
 
@@ -117,13 +121,17 @@ def _near(base: HeadBase, eye: str) -> NDArray[np.int32]:
     return candidates[distance < 14.0 + 6.0 * LID_REACH_MM].astype(np.int32)
 
 
-def _lay(margin: Float, centre: Float, radius: Float) -> Float:
-    """Forward displacement (p, j) mm that brings lid margins (p, j, 3) near their mean distance to the ball."""
+def _gap(margin: Float, centre: Float, radius: Float) -> Float:
+    """Distance (p, j) mm of lid margins (p, j, 3) from the ball."""
+    return np.linalg.norm(margin - centre[:, None], axis=2) - radius[:, None]
+
+
+def _lay(margin: Float, centre: Float, radius: Float, usual: Float) -> Float:
+    """Forward displacement (p, j) mm that brings lid margins (p, j, 3) near a usual distance (j,) to the ball."""
     arm = margin - centre[:, None]
     distance = np.linalg.norm(arm, axis=2)
-    gap = distance - radius[:, None]
-    usual = np.maximum(gap.mean(axis=0), LEAST_GAP_MM)
-    return GAP_SHRINK * (usual - gap) * distance / np.maximum(arm[..., 2], 0.5 * distance)
+    wanted = np.maximum(usual, LEAST_GAP_MM)
+    return GAP_SHRINK * (wanted - distance + radius[:, None]) * distance / np.maximum(arm[..., 2], 0.5 * distance)
 
 
 def _spread(base: HeadBase, margin: NDArray[np.int32], near: NDArray[np.int32]) -> Float:

@@ -5,6 +5,7 @@ Shape letters: n asset vertices, p people, k identity modes, f features of the l
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,7 +40,7 @@ CHILD_VARIETY, CHILD_DETAIL, COARSE_MODES = 0.9, 0.55, 12.0
 """Spread of people of three years as a share of the adults': in the largest components, which make the size, as their
 measures spread (Snyder et al. 1977); less in those of detail, since brows, noses and chins are not yet formed."""
 
-CORRELATION_AT_MOST = 0.97
+CORRELATION_AT_MOST = 0.92
 """Of adults' features with a direction of z: what is known of a person leaves some freedom everywhere."""
 
 FEATURES = ("ageing", "sex", "weight", "african", "asian")
@@ -79,9 +80,15 @@ class IdentityBasis:
 
 
 def build_identity(
-    base: HeadBase, scanned: Registered, rng: np.random.Generator, count: int = PEOPLE_COUNT
+    base: HeadBase,
+    scanned: Registered,
+    rng: np.random.Generator,
+    count: int = PEOPLE_COUNT,
+    refine: Callable[[Float], Float] = lambda mean: mean,
 ) -> IdentityBasis:
     """Draw `count` adults and summarise the sound ones among them: their mean, components, and the link to covariates.
+
+    The mean head (n, 3) mm is passed through `refine`, which adds what no person drawn has.
 
     The components are whitened over adults. Children take the first modes, which are growth's own, and vary in the
     others as the adults do.
@@ -94,6 +101,7 @@ def build_identity(
         vertices, base.symmetry, importance, MODES_AT_MOST - GROWTH_MODES
     )
     del vertices
+    mean = refine(mean)
     components = follow_skin(base, components)
     components = hold_lids(base, mean, carry_teeth(base, mean, seal_lips(base, mean, components)))
     link = link_of(people, scores, FEATURES)

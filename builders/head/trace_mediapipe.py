@@ -1,6 +1,6 @@
 """Where MediaPipe's face landmarks lie on our topology, found by showing it portraits of our heads.
 
-Run once by hand when the topology or the landmarker changes; its result, ``points_mediapipe478.json``, is what
+Run by hand when the topology, the mean head or the landmarker changes; its result, ``points_mediapipe478.json``, is what
 `builders.head.points` reads, so building the asset needs no MediaPipe:
 
     python -m builders.head.trace_mediapipe --data DATA --task face_landmarker.task
@@ -27,11 +27,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from builders.head.base import HeadBase, load_base
-from builders.head.identity import build_identity
 from builders.head.on_surface import nearest_on_edges
 from builders.head.portraits import PortraitKit, portrait_camera, portrait_pose
 from builders.head.regions import build_regions
 from cephalon.geometry import Camera, Rigid, triangulate, vertex_normals
+from cephalon.head import HeadModel
 
 Float = NDArray[np.float64]
 Detector = Callable[[NDArray[np.uint8]], "Float | None"]
@@ -262,6 +262,7 @@ def main() -> None:
     task = os.environ.get("CEPHALON_MEDIAPIPE_TASK")
     parser.add_argument("--data", type=Path, required=True, help="folder of the portraits' data")
     parser.add_argument("--task", type=Path, default=task, help="the landmarker file; default CEPHALON_MEDIAPIPE_TASK")
+    parser.add_argument("--model", type=Path, help="head asset of this topology; default: the packaged one")
     parser.add_argument("--people", type=int, default=60)
     parser.add_argument("--seed", type=int, default=478)
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "points_mediapipe478.json")
@@ -269,11 +270,9 @@ def main() -> None:
     if options.task is None:
         parser.error("--task is needed (or CEPHALON_MEDIAPIPE_TASK)")
     rng = np.random.default_rng(options.seed)
-    base = load_base()
-    identity = build_identity(base, rng, count=1000)
-    mean = (identity.mean + identity.mean[base.symmetry] * [-1.0, 1.0, 1.0]) / 2
-    z = rng.standard_normal((options.people, len(identity.basis)))
-    heads = mean + np.tensordot(z, identity.basis, 1)
+    base, model = load_base(), HeadModel.load(options.model)
+    mean = model.mean
+    heads = np.stack([model.vertices(model.sample(rng=rng, age=30.0)) for _ in range(options.people)])
     canonical, _ = read_canonical(options.data / "mediapipe" / "canonical_face_model.obj")
     pairs = mirror_pairs(canonical)
     with mediapipe_detector(options.task) as detect:

@@ -12,7 +12,7 @@ from cephalon.core import InputError
 from cephalon.files import read_mesh
 from cephalon.files.stl import read_stl, stl_bytes, write_stl
 from cephalon.geometry import Mesh
-from cephalon.head.solid import Solid, crossing_triangles, printable_solid, thinnest, volume
+from cephalon.head.solid import Solid, crossing_triangles, printable_solid, thinnest, untangled, volume
 from tests.files.conftest import ball
 
 
@@ -39,8 +39,25 @@ def test_the_head_is_one_closed_solid_to_trimesh(solid, tmp_path) -> None:
 
 
 def test_nothing_crosses_and_walls_are_stated(solid) -> None:
-    assert solid.crossings <= 4
-    assert 0.3 < solid.thinnest_mm < 8
+    assert solid.crossings == 0
+    assert 0.8 < solid.thinnest_mm < 8
+
+
+def test_skin_that_crosses_itself_is_parted_there_alone() -> None:
+    sound = ball(20.0, 24, 32, (0.0, 0.0, 0.0))
+    torn = sound.vertices.copy()
+    top = int(np.argmax(torn[:, 2]))
+    edge = np.linalg.norm(torn - torn[top], axis=1)
+    beyond = np.array([np.sin(0.6), 0.1, np.cos(0.6)])
+    torn[top], torn[np.argsort(edge)[1]] = 18.0 * beyond, 22.0 * beyond
+    assert len(crossing_triangles(torn, sound.faces)) > 0
+    mended, left = untangled(Mesh.from_triangles(torn, sound.faces))
+    assert left == 0
+    assert len(crossing_triangles(mended.vertices, sound.faces)) == 0
+    far = edge > 8 * np.sort(edge)[1]
+    assert far.any()
+    np.testing.assert_array_equal(mended.vertices[far], torn[far])
+    assert untangled(sound) == (sound, 0)
 
 
 def test_the_foot_is_flat_and_the_face_is_untouched(solid, model, vertices) -> None:

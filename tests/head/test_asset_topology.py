@@ -223,6 +223,33 @@ def test_iris_has_human_size(model):
         assert 11.2 < np.ptp(iris[:, 0]) < 12.2
 
 
+def test_pupils_lie_between_the_lids(model):
+    """Lid margins about 4 to 5 mm above and 5 mm below the pupil: neither sleepy nor staring."""
+    margin = model.correctives.lids[0].meeting
+    rng = np.random.default_rng(4)
+    above = []
+    for code in (None, *(model.sample(rng=rng) for _ in range(20))):
+        head = model.vertices(code)
+        pupil = model.joints(head)[model.joint_names.index("left_eye")]
+        lower = np.unique(margin.lower)
+        lower = lower[np.argsort(head[lower, 0])]
+        upper = margin.upper[np.argsort(head[margin.upper, 0])]
+        heights = [np.interp(pupil[0], head[lid, 0], head[lid, 1]) - pupil[1] for lid in (upper, lower)]
+        above.append(-sum(heights) / 2)
+        if code is None:
+            assert 3.5 < heights[0] < 5.0
+            assert -6.0 < heights[1] < -4.5
+    assert abs(np.mean(above) - 0.4) < 0.3
+    assert np.abs(above).max() < 1.5
+
+
+def test_corners_of_the_mouth_taper(model):
+    """The slit between the lips ends within a fold, short of the visible corner, so that no notch is seen."""
+    names = list(model.point_set("ibug68").names)
+    visible, slit = (model.points(None, "ibug68")[names.index(f"left {name} corner")] for name in ("mouth", "lip line"))
+    assert 3.0 < visible[0] - slit[0] < 6.0
+
+
 def test_expressions_are_arkits_and_mirrored(model):
     assert list(model.expression_names) == ARKIT
     index = {name: i for i, name in enumerate(ARKIT)}

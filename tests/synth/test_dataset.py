@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 from dataclasses import replace
@@ -61,6 +62,21 @@ def test_a_shard_is_what_the_iterator_yields(dataset, library):
         assert a.jpeg == b.jpeg
         assert np.array_equal(a.arrays["label"], b.arrays["label"])
         assert a.record == b.record
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
+def test_webdataset_reads_the_shards(dataset):
+    webdataset = pytest.importorskip("webdataset", reason="the package webdataset is not installed")
+    _, _, paths = dataset
+    urls = [str(path) for path in paths]
+    read = list(webdataset.WebDataset(urls, shardshuffle=False, empty_check=False).decode("rgb8"))
+    assert [sample["__key__"] for sample in read] == [r["key"] for r in read_records(paths)]
+    for sample, own in zip(read, (s for path in paths for s in read_shard(path)), strict=True):
+        assert np.array_equal(sample["jpg"], own.image)
+        assert np.array_equal(sample["npz"]["label"], own.arrays["label"])
+        np.testing.assert_allclose(sample["npz"]["normals"] / 32767, own.arrays["normals"], atol=1e-4)
+        assert sample["json"]["heads"] == own.record["heads"]
+    gc.collect()  # the package leaves its files to the collector, which warns: here, not in a later test
 
 
 def test_other_datasets_are_not_mixed(dataset, tmp_path):

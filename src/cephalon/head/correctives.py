@@ -5,8 +5,9 @@ small terms mend that, all zero for a neutral face:
 
 - *pairs*: for each listed pair (i, j) of shapes an offset C_ij, scaled by e_i e_j;
 - *gaze*: turning an eye's joint raises that eye's eyeLookUp, -Down, -In or -Out to what the turn asks for;
-- *lids*: the blink travels as far as this person's eye is open, and lids that would sink into the eyeball, with the bulge
-  of the cornea where the gaze puts it, are pushed out along its radius.
+- *lids*: the blink travels as far as this person's eye is open, lids that then still leave a slit meet as those of the mean
+  head do, and lids that would sink into the eyeball, with the bulge of the cornea where the gaze puts it, are pushed out
+  along its radius.
 """
 
 from __future__ import annotations
@@ -32,8 +33,35 @@ keeps its place on the iris when the eye looks down, and lags behind it, as lids
 FULL_MOTION_MM = 2.0
 """A lid vertex that has moved so far keeps its whole distance from the eyeball, one at rest what it has."""
 
+CLOSING_FROM = 0.4
+"""From this coefficient of the blink on lids are brought together, by the square of how far it is on its way to 1."""
+
 SPREADING = 3
 """Averagings by which the neighbours of a pushed vertex take part."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LidMeeting:
+    """Where the two lids of one eye meet; h places along the upper lid's margin, l lid vertices.
+
+    Attributes
+    ----------
+    upper : (h,) margin vertices of the upper lid.
+    lower, share : (h, 2) margin vertices of the lower lid beside each, and how much of the second counts, (h,).
+    gap_mm : (h,) height of the upper above the lower one in the mean head's shut eye; mostly negative: lids overlap.
+    moving : (l, h) sparse, how lid vertices move along +y where the gap is 1 mm too wide.
+    """
+
+    upper: NDArray[np.int64]
+    lower: NDArray[np.int64]
+    share: Float
+    gap_mm: Float
+    moving: sparse.csr_matrix
+
+    def excess_mm(self, moved: Float) -> Float:
+        """Return by how much more the lids of a face (n, 3) stand open than those of the mean head's shut eye, (h,)."""
+        low = moved[self.lower, 1]
+        return moved[self.upper, 1] - (1 - self.share) * low[:, 0] - self.share * low[:, 1] - self.gap_mm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,6 +79,7 @@ class LidContact:
     opening : (2 h,) vertices of the upper lid's margin, then as many of the lower one's.
     cornea : angle from the gaze axis where the cornea's bulge ends, degrees, and its height as a share of the radius.
     joint : index of the eye's joint.
+    meeting : where the lids meet; None in an asset of an earlier build.
     """
 
     rows: NDArray[np.int64]
@@ -62,6 +91,19 @@ class LidContact:
     opening: NDArray[np.int64]
     cornea: tuple[float, float]
     joint: int
+    meeting: LidMeeting | None = None
+
+    def close(self, moved: Float, blink: float) -> None:
+        """Let the lids of a face (n, 3) whose blink has a coefficient meet, in place."""
+        if self.meeting is None or blink <= CLOSING_FROM:
+            return
+        excess = np.maximum(self.meeting.excess_mm(moved), 0.0)
+        if not excess.any():
+            return
+        strength = ((min(blink, 1.0) - CLOSING_FROM) / (1.0 - CLOSING_FROM)) ** 2
+        step = strength * (self.meeting.moving @ excess)
+        moved[self.rows, 1] += step
+        moved[self.lash_rows, 1] += self.carrying @ step
 
     def gap(self, points: Float, centre: Float, radius: float, gaze: Float) -> tuple[Float, Float]:
         """Distance (l,) of points (l, 3) from the eyeball that looks along `gaze`, and unit vectors away from it."""
@@ -146,6 +188,7 @@ class Correctives:
                     opening=arrays[f"lid_{name}_opening"].astype(np.int64),
                     cornea=(float(cornea[0]), float(cornea[1])),
                     joint=list(joint_names).index(name),
+                    meeting=_meeting(arrays, f"lid_{name}_meeting", len(rows)),
                 )
             )
         return Correctives(
@@ -177,11 +220,29 @@ class Correctives:
             offset = np.tensordot(product[active], self.pair_offsets[active], axes=1)
             moved[self.pair_rows] += offset
 
+    def close_lids(self, moved: Float, expression: Float, names: Sequence[str]) -> None:
+        """Let the lids of blinking eyes meet, in place: of a face (n, 3) with coefficients (b,)."""
+        for lid, side in zip(self.lids, SIDES, strict=False):  # an asset may have no lids
+            lid.close(moved, float(expression[names.index(f"eyeBlink{side}")]))
+
     def clear_lids(self, moved: Float, rest: Sequence[Float], centres: Float, joint_rotvecs: Float | None) -> None:
         """Push both eyes' lids off the eyeballs, in place; `rest` as `LidContact.clear`, `centres` (j, 3) of all joints."""
         for lid, own in zip(self.lids, rest, strict=True):
             gaze = _FORWARD if joint_rotvecs is None else rotation_from_rotvec(joint_rotvecs[lid.joint]) @ _FORWARD
             lid.clear(moved, own, centres[lid.joint], gaze)
+
+
+def _meeting(arrays: Mapping[str, NDArray], name: str, count: int) -> LidMeeting | None:
+    if f"{name}_upper" not in arrays:
+        return None
+    upper = arrays[f"{name}_upper"].astype(np.int64)
+    return LidMeeting(
+        upper=upper,
+        lower=arrays[f"{name}_lower"].astype(np.int64),
+        share=arrays[f"{name}_share"].astype(np.float64),
+        gap_mm=arrays[f"{name}_gap"].astype(np.float64),
+        moving=_sparse(arrays, f"{name}_moving", (count, len(upper))),
+    )
 
 
 def _sparse(arrays: Mapping[str, NDArray], name: str, shape: tuple[int, int]) -> sparse.csr_matrix:

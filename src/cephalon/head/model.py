@@ -243,10 +243,11 @@ class HeadModel:
             expression = self.correctives.weights(expression, self.expression_names, code.joint_rotvecs)
         if not expression.any():
             return neutral
-        expression = expression if linear else self._lids_travel(code.identity, expression)
+        asked, expression = expression, expression if linear else self._lids_travel(code.identity, expression)
         shaped = neutral + (expression.astype(np.float32) @ self._flat[self.identity_count :]).reshape(-1, 3)
         if not linear:
             self.correctives.add_pairs(shaped, expression)
+            self.correctives.close_lids(shaped, asked, self.expression_names)
             self._clear_lids(shaped, code.identity, code.joint_rotvecs)
         return shaped
 

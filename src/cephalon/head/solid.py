@@ -26,6 +26,7 @@ FOOT_MM = 4.0
 
 _ROWS = 5
 _MOST_GROWTH = 10
+_UNTANGLING = 12
 _NEAR_MM = 4.0
 _AROUND_MM = 10.0
 _CUT = ("eye_sockets", "mouth_cavity")
@@ -41,7 +42,8 @@ class Solid:
     volume_mm3 : of the solid.
     thinnest_mm : least distance through the solid between two sides that face away from each other (1 % quantile of
         the thin places; ears and lids). The solid is filled; it has no other wall.
-    crossings : pairs of triangles that cross each other (at lips and lids, where skin touches skin).
+    crossings : pairs of triangles that cross each other and could not be parted by smoothing (at lips, lids and ears, where
+        skin touches skin).
     """
 
     mesh: Mesh
@@ -95,13 +97,38 @@ def printable_solid(
         edge &= KDTree(places).query(vertices, distance_upper_bound=_NEAR_MM)[0] < _NEAR_MM
         cut |= edge[faces].any(axis=1)
     assert best is not None
-    result = best[1]
+    result, crossings = untangled(best[1])
     return Solid(
         mesh=result,
         volume_mm3=volume(result.vertices, result.faces),
         thinnest_mm=thinnest(result.vertices, result.faces),
-        crossings=len(crossing_triangles(result.vertices, result.faces)),
+        crossings=crossings,
     )
+
+
+def untangled(mesh: Mesh) -> tuple[Mesh, int]:
+    """Even out the skin where triangles cross (an ear lobe that sinks into the neck), and return what crossings are left."""
+    from scipy.sparse import csr_matrix
+
+    faces, vertices = mesh.faces, mesh.vertices.copy()
+    pairs = crossing_triangles(vertices, faces)
+    fewest, best = len(pairs), vertices.copy()
+    if not fewest:
+        return mesh, 0
+    a, b = faces.reshape(-1), np.roll(faces, -1, axis=1).reshape(-1)
+    joined = csr_matrix((np.ones(2 * len(a)), (np.r_[a, b], np.r_[b, a])), shape=(len(vertices),) * 2)
+    degree = np.asarray(joined.sum(axis=1)).ravel()
+    crossed = np.zeros(len(vertices))
+    for _ in range(_UNTANGLING):
+        crossed[faces[pairs.reshape(-1)]] = 1.0
+        near = np.flatnonzero(np.maximum(crossed, joined @ crossed))
+        vertices[near] += 0.5 * ((joined @ vertices)[near] / degree[near, None] - vertices[near])
+        pairs = crossing_triangles(vertices, faces)
+        if len(pairs) < fewest:
+            fewest, best = len(pairs), vertices.copy()
+        if not fewest:
+            break
+    return Mesh.from_triangles(best, faces), fewest
 
 
 def _closed(vertices: Float, faces: Int, balls: list[tuple[Float, float]]) -> Mesh:
