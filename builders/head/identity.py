@@ -36,7 +36,7 @@ PEOPLE_COUNT = 1200
 MODES_AT_MOST = 200
 VARIANCE_KEPT = 0.999
 
-CHILD_VARIETY, CHILD_DETAIL, COARSE_MODES = 0.9, 0.55, 12.0
+CHILD_VARIETY, CHILD_DETAIL, COARSE_MODES = 0.9, 0.4, 12.0
 """Spread of people of three years as a share of the adults': in the largest components, which make the size, as their
 measures spread (Snyder et al. 1977); less in those of detail, since brows, noses and chins are not yet formed."""
 
