@@ -148,6 +148,15 @@ def test_info_on_each_kind_of_file(run, demo_files, tmp_path):
     assert json.loads(out)["expressions"] == 52
     assert run("head", "-o", "mean.obj")[0] == 0
     assert "skin" in run("info", "mean.obj")[1]
+    (tmp_path / "code.json").write_text('{"schema": "cephalon.code", "model": {"name": "M"}, "identity": [0.5, 1]}')
+    assert "2 numbers" in run("info", "code.json")[1]
+    (tmp_path / "code.json").write_text('{"schema": "cephalon.code"}')
+    code, _, err = run("info", "code.json")
+    assert (code, one_sentence(err)) == (2, True)
+    (tmp_path / "page.html").write_text("<html>")
+    code, _, err = run("info", "page.html")
+    assert (code, one_sentence(err)) == (2, True)
+    assert "info knows photos" in err
     (tmp_path / "strange.json").write_text("[1, 2]")
     code, _, err = run("info", "strange.json")
     assert code == 2

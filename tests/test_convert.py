@@ -12,6 +12,7 @@ from cephalon.convert import convert
 from cephalon.core import InputError
 from cephalon.files import read_mesh, read_ply
 from cephalon.head.foreign import adopt, carry_head, read_foreign
+from cephalon.reconstruction import save
 from cephalon.values import Head
 
 
@@ -111,3 +112,29 @@ def test_info_on_another_model_and_on_ply(flame_file, somebody, tmp_path, capsys
     somebody.write_mesh(tmp_path / "a.ply")
     assert main(["info", str(tmp_path / "a.ply")]) == 0
     assert "sigma_mm" in capsys.readouterr().out
+
+
+def test_another_json_file_does_not_stand_for_the_result_beside_it(demo_head, tmp_path) -> None:
+    save(demo_head, tmp_path / "out", report=False)
+    (tmp_path / "out" / "code.json").write_text("{}")
+    with pytest.raises(InputError, match=r"fit\.json"):
+        convert(tmp_path / "out" / "code.json", tmp_path / "c.obj")
+    assert not (tmp_path / "c.obj").exists()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("expression", 10**400), ("expression", "x"), ("joint_rotvecs", [1]), ("reprojection_px", None)]
+)
+def test_a_damaged_result_is_one_sentence(demo_head, tmp_path, key, value) -> None:
+    save(demo_head, tmp_path / "out", report=False)
+    path = tmp_path / "out" / "fit.json"
+    document = json.loads(path.read_text())
+    entry = document["photos"][0]
+    if isinstance(entry[key], dict):
+        entry[key][next(iter(entry[key]))] = value
+    else:
+        entry[key] = value
+    path.write_text(json.dumps(document))
+    with pytest.raises(InputError) as caught:
+        Head.load(tmp_path / "out")
+    assert "\n" not in str(caught.value)

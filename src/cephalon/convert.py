@@ -84,6 +84,8 @@ def _head(path: Path, model: HeadModel | None) -> Head | None:
     if path.is_dir():
         return Head.load(path, model=model)
     if path.suffix.lower() == ".json":
+        if path.name != "fit.json":
+            raise InputError(f"{path}: of .json files only the fit.json of a result folder holds a head")
         return Head.load(path.parent, model=model)
     if not path.exists():
         raise InputError(f"{path}: no such file or folder")

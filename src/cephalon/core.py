@@ -58,8 +58,14 @@ def as_array(
     """
     try:
         array = np.array(value, dtype=dtype, copy=True)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{name}: expected numbers of type {np.dtype(dtype)}, got {value!r:.60}") from error
+    if array.dtype.kind in "iub":  # numpy cuts 1.5 to 1, wraps 2**32 to 0 and takes any text for True
+        given = np.asarray(value)
+        if given.dtype != array.dtype and not (given.dtype.kind in "fiub" and np.array_equal(given, array)):
+            raise InputError(
+                f"{name}: expected numbers of type {array.dtype}, got others (fractions, too large, or text)"
+            )
     wanted = tuple(shape)
     if array.ndim != len(wanted) or any(w is not None and w != s for w, s in zip(wanted, array.shape, strict=True)):
         text = "(" + ", ".join("any" if w is None else str(w) for w in wanted) + ")"

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from cephalon.geometry import Mesh
 
 
+_NO_PICTURES = (".html", ".htm", ".md", ".txt", ".csv", ".mtl", ".tar", ".zip", ".usdz", ".hdr", ".npy", ".pp", ".lnd")
+
+
 def describe(path: str | Path) -> dict[str, Any]:
     """Return plain facts about a file, by its kind (told from the name's ending).
 
@@ -31,6 +34,11 @@ def describe(path: str | Path) -> dict[str, Any]:
     suffix = path.suffix.lower()
     readers = {".glb": _glb, ".obj": _obj, ".ply": _ply, ".stl": _stl, ".json": _json, ".pts": _points}
     readers |= dict.fromkeys((".npz", ".pkl", ".mat", ".h5"), _model)
+    if suffix in _NO_PICTURES:
+        raise InputError(
+            f"{path}: info knows photos, .glb, .obj, .ply, .stl, fit.json, codes, landmarks (.json, .pts) and head models"
+            " (.npz, .pkl, .mat, .h5)"
+        )
     return {"file": str(path), "bytes": size, **readers.get(suffix, _photo)(path)}
 
 
@@ -115,8 +123,17 @@ def _json(path: Path) -> dict[str, Any]:
                 "head_model": found["model"]["name"],
                 "written_by": f"Cephalon {found['versions']['cephalon']}",
             }
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise InputError(f"{path}: calls itself a result of Cephalon, but is not complete ({error!r})") from error
+    if found.get("schema") == "cephalon.code":
+        try:
+            return {
+                "kind": "code of a person (cephalon convert)",
+                "head_model": str(found["model"]["name"]),
+                "identity": f"{len(found['identity'])} numbers",
+            }
+        except (KeyError, TypeError) as error:
+            raise InputError(f"{path}: calls itself a code of Cephalon, but is not complete ({error!r})") from error
     return _points(path)
 
 
@@ -131,7 +148,8 @@ def _model(path: Path) -> dict[str, Any]:
     from cephalon.head.foreign import load_model
 
     model = load_model(path)
-    foreign = ("obtain", "registration", "expressions", "joints", "eyes", "texture", "notes")
+    foreign = {name: name for name in ("obtain", "registration", "eyes", "texture", "notes")}
+    foreign |= {"expressions": "expressions_from", "joints": "joints_from"}
     return {
         "kind": "head model",
         "name": model.meta.get("name", ""),
@@ -144,7 +162,7 @@ def _model(path: Path) -> dict[str, Any]:
         "parts": list(model.parts),
         "point_sets": [f"{name} ({len(points.names)})" for name, points in model.point_sets.items()],
         "sha256": model.sha256,
-        **{name: model.meta[name] for name in foreign if model.meta.get("foreign")},
+        **{words: model.meta[name] for name, words in foreign.items() if model.meta.get("foreign")},
     }
 
 

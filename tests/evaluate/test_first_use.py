@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cephalon.core import InputError
+from cephalon.evaluate.layout import read_facts
 from cephalon.evaluate.meshes import load_landmarks
 from tests.evaluate.conftest import arguments, refused, write_obj
 from tests.evaluate.shapes import face, motion, moved
@@ -87,3 +88,11 @@ def test_files_that_want_too_much(tmp_path):
     for name in ("huge.npy", "deep.json"):
         with pytest.raises(InputError, match=name):
             load_landmarks(tmp_path / name)
+
+
+@pytest.mark.parametrize("text", ["name,age\na,\x00\rb", "name,age\n" + "x" * 200_000, "age\n3\n", ""])
+def test_a_table_of_facts_that_is_none_is_one_sentence(tmp_path, text):
+    (tmp_path / "facts.csv").write_bytes(text.encode())
+    with pytest.raises(InputError, match="CSV table") as caught:
+        read_facts(tmp_path / "facts.csv")
+    assert "\n" not in str(caught.value)

@@ -137,3 +137,16 @@ def test_schema() -> None:
     for version in (None, True, 0, "1", 1.0):
         with pytest.raises(InputError, match="format_version"):
             check_schema({"schema": "s", "format_version": version}, "s", 1, where="f")
+
+
+def test_a_file_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    import tracemalloc
+
+    with (tmp_path / "large.json").open("wb") as file:
+        file.truncate(2**33)  # holds nothing but its size
+    tracemalloc.start()
+    with pytest.raises(InputError, match="larger than"):
+        read_json(tmp_path / "large.json")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20

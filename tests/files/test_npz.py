@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cephalon.core import InputError
-from cephalon.files.npz import npz_names, read_npz
+from cephalon.files.npz import npz_names, read_npy, read_npz
 
 
 def archive(**arrays) -> bytes:
@@ -70,3 +70,31 @@ def test_any_damage_is_one_sentence():
         except InputError as error:
             assert "\n" not in str(error)  # noqa: PT017
             assert len(str(error)) < 300  # noqa: PT017
+
+
+def npy(array) -> bytes:
+    memory = io.BytesIO()
+    np.save(memory, array)
+    return memory.getvalue()
+
+
+def test_a_single_array_comes_back():
+    array = np.arange(21.0).reshape(7, 3)
+    np.testing.assert_array_equal(read_npy(npy(array), where="x"), array)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        npy(np.zeros(3))[:-1],
+        npy(np.array([{"a": 1}], dtype=object)),
+        npy(np.array(["text"])),
+        npy(np.zeros(3)).replace(b"}", b"(", 1),  # the header ends within a bracket
+        npy(np.zeros(3)).replace(b"(3,)", b"(9,)"),
+    ],
+)
+def test_a_damaged_single_array_is_one_sentence(data):
+    with pytest.raises(InputError) as caught:
+        read_npy(data, where="x")
+    assert "\n" not in str(caught.value)

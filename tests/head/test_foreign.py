@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -302,3 +303,20 @@ def test_joints_of_a_file_are_checked(ours, tmp_path: Path) -> None:
         with pytest.raises(InputError) as caught:
             read_foreign(path)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("bent", ["fraction", "beyond 32 bits"])
+def test_triangles_that_are_no_whole_numbers_are_refused(ours, tmp_path: Path, bent: str) -> None:
+    values = flame_values(ours)
+    faces = values["f"].astype(np.float64 if bent == "fraction" else np.int64)
+    faces[5, 1] += 0.5 if bent == "fraction" else 2**32
+    np.savez(tmp_path / "m.npz", **{**values, "f": faces})
+    with pytest.raises(InputError, match="expected numbers of type int"):
+        read_foreign(tmp_path / "m.npz")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "m.pkl")
+    with pytest.raises(InputError, match="not a regular file"):
+        read_foreign(tmp_path / "m.pkl")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
+import tracemalloc
+import zlib
 
 import numpy as np
 import pytest
@@ -57,3 +60,16 @@ def test_damage_is_one_sentence(compressed):
             assert "\n" not in str(error)  # noqa: PT017
         else:
             assert all(matrix.size <= 1000 for matrix in found.values())
+
+
+def test_a_small_matrix_does_not_unpack_to_more_than_it_states():
+    memory = io.BytesIO()
+    savemat(memory, {"a": np.zeros((1, 1))})
+    plain = memory.getvalue()
+    bomb = zlib.compress(plain[128:] + bytes(200 * 2**20))
+    tracemalloc.start()
+    found = read_mat5(plain[:128] + struct.pack("<2I", 15, len(bomb)) + bomb, ["a"], most_numbers=100_000_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert found["a"].shape == (1, 1)
+    assert peak < 2**20

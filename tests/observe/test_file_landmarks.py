@@ -247,3 +247,21 @@ def test_the_packaged_demo(demo_files):
     assert (points.position[33, 0], points.position[263, 0]) == (pytest.approx(195, abs=4), pytest.approx(255, abs=4))
     assert found.expression is not None
     assert demo_files[0].stat().st_size < 400_000
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"focal35_mm": 10**400},
+        {"expression": {"jawOpen": 10**400}},
+        {"expression": {"jawOpen": 0.1}, "expression_sigma": {"jawOpen": 10**400}},
+        {"expression": {"jawOpen": 0.1}, "expression_sigma": {"jawOpen": [1]}},
+        {"expression": {"jawOpen": 0.1}, "expression_sigma": {"jawOpen": -0.1}},
+        {"expression": {"jawOpen": 0.1}, "expression_sigma": "small"},
+        {"image": {"width": 10**400, "height": 5}},
+        {"visible": ["no"] * 478},
+    ],
+)
+def test_values_beyond_numbers_are_refused(tmp_path, change):
+    with pytest.raises(InputError):
+        write(tmp_path, mesh(**change)).observe(PHOTO)

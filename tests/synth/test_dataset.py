@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import io
 import json
+import os
+import tarfile
 from dataclasses import replace
 
 import numpy as np
@@ -134,3 +137,91 @@ def test_open_benchmark(tmp_path, library):
         assert (sum(head["expression"]) > 0.3) or not moved
         with Image.open(tmp_path / "a" / "photos" / "person_000" / f"{view}.jpg") as photo:
             assert photo.size == (96, 96)
+
+
+def repacked(path, place, change):
+    """A copy of a shard at `place`: `change` of name and bytes gives the tar member and bytes, or None."""
+    with tarfile.open(path) as old, tarfile.open(place, "w") as new:
+        for member in old:
+            stream = old.extractfile(member)
+            assert stream is not None
+            changed = change(member.name, stream.read())
+            if changed is not None:
+                info, data = changed
+                info.size = len(data)
+                new.addfile(info, io.BytesIO(data))
+    return place
+
+
+def broken_archive(data):
+    return data.replace(b"label.npy", b"lapel.npy", 1)
+
+
+@pytest.mark.parametrize(
+    ("ending", "data", "match"),
+    [
+        (".npz", None, "lacks its npz"),
+        (".npz", lambda d: b"PK" + d[2:900], "arrays"),
+        (".npz", broken_archive, "arrays"),
+        (".jpg", lambda d: d[:200], "damaged"),
+        (".jpg", lambda _: b"", "damaged"),
+        (".json", lambda _: b'{"a":' * 100_000, "nested too deeply"),
+        (".json", lambda _: b"[1]", "JSON object"),
+        (".json", lambda _: b"{}", "without its key"),
+    ],
+)
+def test_a_damaged_member_is_one_sentence(dataset, tmp_path, ending, data, match):
+    def change(name, own):
+        if not name.endswith(ending):
+            return tarfile.TarInfo(name), own
+        return None if data is None else (tarfile.TarInfo(name), data(own))
+
+    place = repacked(dataset[2][0], tmp_path / "s.tar", change)
+    with pytest.raises(InputError, match=match) as caught:
+        list(read_shard(place))
+    assert str(place) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_shard_cut_at_a_member_is_not_taken_for_a_shorter_one(dataset, tmp_path):
+    path = dataset[2][0]
+    with tarfile.open(path) as archive:
+        members = archive.getmembers()
+    for cut in (members[3].offset, members[3].offset + 100, members[4].offset_data + 10):
+        (tmp_path / "s.tar").write_bytes(path.read_bytes()[:cut])
+        with pytest.raises(InputError, match=r"cut short|unexpected end"):
+            list(read_shard(tmp_path / "s.tar"))
+    damaged = bytearray(path.read_bytes())
+    damaged[members[3].offset + 150] ^= 0xFF  # within the checksum of a member's head
+    (tmp_path / "s.tar").write_bytes(damaged)
+    with pytest.raises(InputError, match="cut short or damaged"):
+        list(read_records([tmp_path / "s.tar"]))
+
+
+def test_links_and_pipes_are_not_followed(dataset, tmp_path):
+    def change(name, own):
+        info = tarfile.TarInfo(name)
+        if name.endswith(".json"):
+            info.type, info.linkname, own = tarfile.SYMTYPE, name, b""
+        return info, own
+
+    with pytest.raises(InputError, match="no member of a shard"):
+        list(read_shard(repacked(dataset[2][0], tmp_path / "s.tar", change)))
+    for path in (tmp_path, tmp_path / "none.tar"):
+        with pytest.raises(InputError, match="not a regular file"):
+            list(read_shard(path))
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.tar")
+        with pytest.raises(InputError, match="not a regular file"):
+            list(read_records([tmp_path / "pipe.tar"]))
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"{", b"[" * 100_000, b"{}", None])
+def test_the_command_says_what_is_wrong_with_options(tmp_path, capsys, content):
+    path = tmp_path / "o.json"
+    path.write_bytes(content) if content is not None else path.mkdir()
+    assert main(["synth", "-n", "1", "--options", str(path), "-o", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.startswith(f"cephalon: {path}")
+    assert "\n" not in said
+    assert not (tmp_path / "out").exists()

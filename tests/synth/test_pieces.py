@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -25,7 +26,15 @@ from cephalon.synth.light import (
     sh_basis,
     transfer_vectors,
 )
-from cephalon.synth.options import FAMILIES, PersonOptions, SampleOptions, family_options
+from cephalon.synth.options import (
+    FAMILIES,
+    CameraOptions,
+    LightOptions,
+    PersonOptions,
+    SampleOptions,
+    SensorOptions,
+    family_options,
+)
 from cephalon.synth.paint import skin_tone
 from cephalon.synth.person import draw_identity
 from cephalon.synth.piece import vertex_normals_fast
@@ -380,11 +389,35 @@ def test_options_round_trip(family):
         lambda: SampleOptions.from_json("{}"),
         lambda: SampleOptions.from_json('{"person": {"height": 3}, "camera": {}, "light": {}, "sensor": {}}'),
         lambda: SampleOptions.from_json("[]"),
+        lambda: SampleOptions.from_json("[" * 100_000),
+        lambda: SampleOptions(camera=CameraOptions(distance_mm=(900.0, 300.0))),
+        lambda: SampleOptions(camera=CameraOptions(distance_mm=(-1.0, 300.0))),
+        lambda: SampleOptions(camera=CameraOptions(yaw_deg=(10.0, float("nan")))),
+        lambda: SampleOptions(camera=CameraOptions(wide=2.0)),
+        lambda: SampleOptions(light=LightOptions(lamps=(0.5, 0.5, 0.5, 0.0, 0.0))),
+        lambda: SampleOptions(light=LightOptions(strength=(0.0, 0.5))),
+        lambda: SampleOptions(sensor=SensorOptions(noise=(0.0, 3.0))),
+        lambda: SampleOptions(sensor=SensorOptions(jpeg_quality=(0, 90))),
     ],
 )
 def test_wrong_options_are_refused(make):
     with pytest.raises(InputError):
         make()
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value"),
+    [
+        ("camera", "shift", None), ("camera", "shift", "0.1"), ("camera", "shift", True), ("camera", "distance_mm", [300.0]),
+        ("camera", "distance_mm", [300.0, 1e999]), ("camera", "least_head_px", 10**400), ("sensor", "jpeg_quality", [45.5, 97]),
+        ("person", "glasses", [[0.1]]), ("light", "lamps", {}),
+    ],
+)  # fmt: skip
+def test_values_of_another_kind_are_refused(part, field, value):
+    record = json.loads(SampleOptions().to_json())
+    record[part][field] = value
+    with pytest.raises(InputError, match=field):
+        SampleOptions.from_json(json.dumps(record))
 
 
 def test_statistics_count_heads():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -128,5 +130,48 @@ def test_radiance_pictures_are_read(tmp_path, packed):
 def test_a_damaged_stock_is_refused(tmp_path):
     (tmp_path / "hdri").mkdir()
     (tmp_path / "hdri" / "x.npz").write_bytes(b"no archive")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match=r"x\.npz: not a readable"):
         load_library(tmp_path, 256)
+
+
+@pytest.mark.parametrize(
+    ("head", "match"),
+    [
+        (b"#?RADIANCE\n\n-Y 1e3 +X 4\n", "not a Radiance"),
+        (b"#?RADIANCE\n\n-Y \xd9\xa3 +X 4\n", "not a Radiance"),
+        (b"#?RADIANCE\n\n-Y " + b"9" * 5000 + b" +X 4\n", "not a Radiance"),
+        (b"#?RADIANCE\n\n-Y 99999 +X 99999\n", "more than a panorama"),
+        (b"#?RADIANCE\nFORMAT=32-bit_rle_xyze\n\n-Y 1 +X 4\n", "not RGBE"),
+    ],
+)
+def test_hostile_radiance_pictures_are_one_sentence(tmp_path, head, match):
+    (tmp_path / "a.hdr").write_bytes(head + bytes(16))
+    with pytest.raises(InputError, match=match):
+        read_hdr(tmp_path / "a.hdr")
+
+
+def test_a_radiance_picture_has_to_be_a_file(tmp_path):
+    (tmp_path / "large.hdr").write_bytes(b"")
+    os.truncate(tmp_path / "large.hdr", 2**30)
+    with pytest.raises(InputError, match="larger than"):
+        read_hdr(tmp_path / "large.hdr")
+    os.symlink("/dev/zero", tmp_path / "endless.hdr")
+    for path in (tmp_path, tmp_path / "none.hdr", tmp_path / "endless.hdr"):
+        with pytest.raises(InputError, match="no regular file"):
+            read_hdr(path)
+
+
+@pytest.mark.parametrize("kind", ["npz of text", "npz cut short", "picture"])
+def test_any_damage_of_the_stock_is_one_sentence(tmp_path, kind):
+    for name in ("hdri", "backgrounds"):
+        (tmp_path / name).mkdir()
+    place = tmp_path / "hdri" / "x.npz"
+    np.savez(place, rgb=np.array(["text"]) if kind == "npz of text" else np.ones((128, 256, 3)))
+    if kind == "npz cut short":
+        place.write_bytes(place.read_bytes()[:-200])
+    elif kind == "picture":  # a picture that would unpack to 400 million pixels
+        place.unlink()
+        Image.new("1", (20000, 20000)).save(tmp_path / "backgrounds" / "x.jpg", "PNG")
+    with pytest.raises(InputError, match=r"x\.npz|rgb|cannot be read") as caught:
+        load_library(tmp_path, 256)
+    assert "\n" not in str(caught.value)

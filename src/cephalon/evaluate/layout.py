@@ -226,7 +226,12 @@ def read_facts(path: str | Path) -> dict[str, dict[str, str]]:
     """
     path = Path(path)
     text = read_bytes(path, max_bytes=_MAX_LIST_BYTES, what="CSV table").decode("utf-8-sig", errors="replace")
-    rows = list(csv.DictReader(io.StringIO(text)))
+    try:
+        rows = list(csv.DictReader(io.StringIO(text)))
+    except csv.Error as error:
+        raise InputError(f"{path}: not a readable CSV table ({error})") from error
     if not rows or "name" not in rows[0]:
         raise InputError(f"{path}: expected a CSV table with a column called name")
-    return {_stem(row["name"]): {k: v for k, v in row.items() if k and k != "name" and v} for row in rows}
+    return {
+        _stem(row["name"]): {k: v for k, v in row.items() if k and k != "name" and v} for row in rows if row["name"]
+    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import re
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy.typing as npt
 
 from cephalon.core import InputError, as_array
 from cephalon.files import format_of, read_bytes, read_glb, read_json, read_obj, read_ply
+from cephalon.files.npz import read_npy
 from cephalon.files.obj import MAX_OBJ_BYTES, UNITS_MM
 from cephalon.geometry import Mesh
 
@@ -192,7 +192,7 @@ def load_landmarks(path: str | Path) -> FloatArray:
         points = read_json(path).get("points")
         try:
             values = np.array(points, dtype=np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             values = np.zeros(0)
     else:
         data = read_bytes(path, max_bytes=_MAX_LANDMARK_BYTES, what="landmark file")
@@ -208,13 +208,7 @@ def load_landmarks(path: str | Path) -> FloatArray:
 
 
 def _npy(data: bytes, path: Path) -> npt.NDArray:
-    try:
-        values = np.load(io.BytesIO(data), allow_pickle=False)
-    except (ValueError, OSError, EOFError, MemoryError) as error:
-        raise InputError(f"{path}: not a readable .npy file of numbers ({error})") from error
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
-        raise InputError(f"{path}: expected an array of numbers")
-    return values
+    return read_npy(data, where=str(path))
 
 
 def _text(data: bytes, path: Path) -> npt.NDArray:

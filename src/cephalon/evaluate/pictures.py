@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +16,7 @@ from cephalon.evaluate.judge import Outcome, why
 from cephalon.evaluate.normals import normal_figures
 from cephalon.evaluate.texture import baselines, other_side_figures, texture_figures
 from cephalon.files import read_bytes, read_obj, read_png
+from cephalon.files.npz import read_npz
 
 if TYPE_CHECKING:
     from cephalon.geometry import Mesh
@@ -37,15 +36,7 @@ Figures = Callable[[str], dict[str, float]]
 def read_arrays(path: Path, needed: tuple[str, ...]) -> dict[str, npt.NDArray[Any]]:
     """Read an .npz file of named arrays of numbers (no pickle, 1 GiB unpacked at the most), or say what is missing."""
     data = read_bytes(path, max_bytes=_MAX_BYTES, what="array file")
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as packed:
-            unpacked = sum(entry.file_size for entry in packed.infolist())
-        if unpacked > _MAX_BYTES:
-            raise InputError(f"{path}: unpacks to more than {_MAX_BYTES / 2**20:.0f} MiB")
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, NotImplementedError, MemoryError) as error:
-        raise InputError(f"{path}: not a readable .npz file ({error})") from error
+    arrays = read_npz(data, where=str(path), what=".npz file", max_unpacked=_MAX_BYTES)
     missing = [name for name in needed if name not in arrays]
     if missing:
         raise InputError(f"{path}: expected arrays {', '.join(needed)}; missing: {', '.join(missing)}")

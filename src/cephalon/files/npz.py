@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cephalon.core import InputError
 
-MAX_UNPACKED_BYTES = 4096 * 2**20
+MAX_UNPACKED_BYTES = 1024 * 2**20
 # What zipfile and numpy raise on damaged bytes.
 _DAMAGE = (
     zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError, OSError, EOFError, ValueError, TypeError, KeyError,
@@ -61,6 +61,25 @@ def read_npz(
     except _DAMAGE as error:
         raise _unreadable(where, what, error) from error
     return found
+
+
+def read_npy(data: bytes, *, where: str) -> NDArray[Any]:
+    """Return the array of numbers of a .npy file.
+
+    Raises
+    ------
+    InputError
+        If it is damaged, claims more than it holds, or holds no numbers.
+    """
+    try:
+        array = _array(data, where)
+    except InputError:
+        raise
+    except _DAMAGE as error:
+        raise _unreadable(where, ".npy file", error) from error
+    if array is None or array.dtype.kind not in "fiu":
+        raise InputError(f"{where}: expected an array of numbers")
+    return array
 
 
 def _array(data: bytes, where: str) -> NDArray[Any] | None:

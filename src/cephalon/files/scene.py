@@ -77,7 +77,7 @@ class GltfMaterial:
             raise InputError(f"material {self.name!r}: expected normal_scale from 0, got {self.normal_scale}")
         if self.alpha_mode not in ("OPAQUE", "MASK", "BLEND"):
             raise InputError(
-                f"material {self.name!r}: expected alpha_mode OPAQUE, MASK or BLEND, got {self.alpha_mode!r}"
+                f"material {self.name!r}: expected alpha_mode OPAQUE, MASK or BLEND, got {self.alpha_mode!r:.60}"
             )
         for name in ("base_color_image", "metallic_roughness_image", "normal_image"):
             data = getattr(self, name)

@@ -8,6 +8,7 @@ with its blend shapes, and UsdPreviewSurface materials with their pictures.
 
 from __future__ import annotations
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from cephalon.files.bounded import StrPath
 from cephalon.files.scene import GltfMaterial, GltfPrimitive, GltfScene
 
 _METRES = 1e-3
+_MADE_S = 315_705_600.0  # 3 January 1980: what a zip can state in any time zone
 
 
 def usdz_bytes(scene: GltfScene, *, morph_epsilon_mm: float = 0.02) -> bytes:
@@ -46,6 +48,8 @@ def usdz_bytes(scene: GltfScene, *, morph_epsilon_mm: float = 0.02) -> bytes:
         place = Path(folder)
         layer = place / "head.usdc"
         _write_stage(scene, place, layer, morph_epsilon_mm)
+        for written in place.iterdir():  # the package states when its files were made: the same scene, the same bytes
+            os.utime(written, (_MADE_S, _MADE_S))
         package = place / "head.usdz"
         if not UsdUtils.CreateNewUsdzPackage(Sdf.AssetPath(str(layer)), str(package)):
             raise InputError("USD: the package could not be made")

@@ -165,8 +165,11 @@ class FileLandmarks:
             for name in self.expression_names
         ]
         observed = ExpressionObservation(
-            mean=np.array(as_array("expression", mean, (len(mean),))), sigma=np.array(sigma)
+            mean=np.array(as_array("expression", mean, (len(mean),))),
+            sigma=np.array(as_array("expression_sigma", sigma, (len(mean),))),
         )
+        if (observed.sigma <= 0).any():
+            raise InputError("expression_sigma: expected numbers above 0")
         if (observed.mean < 0).any() or (observed.mean > 1).any():
             raise InputError("expression: expected numbers from 0 to 1")
         return observed
@@ -252,7 +255,9 @@ def _read_pts(text: str) -> Mapping[str, Any]:
         raise InputError(f"a position is not two numbers ({error})") from error
     stated = re.search(r"n_points\s*:\s*(\d+)", text)
     if stated is not None and int(stated.group(1)) != len(points):
-        raise InputError(f"n_points says {stated.group(1)}, but {len(points)} positions follow; the file is damaged")
+        raise InputError(
+            f"n_points says {stated.group(1)[:20]}, but {len(points)} positions follow; the file is damaged"
+        )
     if len(points) != _COUNTS["ibug68"]:
         raise InputError(f"expected the 68 points of iBUG, got {len(points)}")
     return {"set": "ibug68", "points": points - 0.5}
@@ -264,7 +269,7 @@ def _scale(image: Any, photo: Photo) -> Float:
     if image is not None:
         try:
             width, height = float(image["width"]), float(image["height"])
-        except (TypeError, KeyError, ValueError) as error:
+        except (TypeError, KeyError, ValueError, OverflowError) as error:
             raise InputError('image: expected {"width": px, "height": px}') from error
         if not (np.isfinite([width, height]).all() and min(width, height) >= 1):
             raise InputError(f"image: expected a size of at least 1 px, got {width} x {height}")

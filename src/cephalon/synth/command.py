@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 import time
@@ -10,10 +11,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cephalon.core import InputError
+from cephalon.files import read_bytes
 from cephalon.files.png import write_png
 from cephalon.synth.options import SampleOptions, family_options
 from cephalon.synth.sample import decode, encode, make_samples, texture_size
 from cephalon.synth.stock import data_folder, load_library
+
+_LOGGER = logging.getLogger("cephalon")
+_MOST_OPTIONS_BYTES = 2**20
 
 
 def run(options: argparse.Namespace, *, out: Callable[[str], None]) -> int:
@@ -42,9 +47,12 @@ def run(options: argparse.Namespace, *, out: Callable[[str], None]) -> int:
         out(f"wrote the open benchmark: {options.count} people, 5 photos each, in {options.output}")
         return 0
     settings = _settings(options)
-    from cephalon.synth.shards import read_records, write_dataset
+    from cephalon.synth.shards import PER_SHARD, read_records, write_dataset
     from cephalon.synth.statistics import describe, population
 
+    _LOGGER.info(
+        "drawing people, a shard of %d at a time (the first time loops are compiled, about half a minute)", PER_SHARD
+    )
     start = time.perf_counter()
     with tqdm(total=options.count, unit="img", disable=None, file=sys.stderr) as bar:
         seen: list[int] = []
@@ -84,10 +92,15 @@ def _settings(options: argparse.Namespace) -> SampleOptions:
     if options.options is None:
         return family_options(options.family, options.size)
     try:
-        text = options.options.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{options.options}: cannot be read ({error.strerror})") from error
-    return SampleOptions.from_json(text).with_size(options.size)
+        text = read_bytes(options.options, max_bytes=_MOST_OPTIONS_BYTES, what="record of sample options").decode(
+            "utf-8"
+        )
+        return SampleOptions.from_json(text).with_size(options.size)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{options.options}: expected a record of sample options (JSON), this is no text") from error
+    except InputError as error:
+        named = str(options.options) in str(error)
+        raise error if named else InputError(f"{options.options}: {error}") from error
 
 
 def _sheets(folder: Path, settings: SampleOptions, seed: int, count: int, data: Path | None) -> None:

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.spatial import KDTree
 
+from cephalon.files.bounded import read_bytes
+from cephalon.files.npz import read_npz
 from cephalon.geometry import procrustes, triangulate
 from cephalon.head import HeadModel
 
@@ -25,6 +27,7 @@ _BOARDS = ("afro01",)
 """Meshes of loose squares: without the picture that cuts them out they are boards, so they are left out then."""
 _NEIGHBOURS = 6
 _TEXTURE_PX = 512
+_MOST_BYTES = 256 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -68,13 +71,13 @@ def base_mesh(folder: Path) -> ObjArrays | None:
     path = folder / "base_mesh_hm08.npz"
     if not path.is_file():
         return None
-    with np.load(path, allow_pickle=False) as archive:
-        return ObjArrays(
-            vertices=archive["vertices"].astype(np.float64),
-            uv=archive["uv"],
-            polygons=archive["faces"],
-            polygons_uv=archive["face_uv"],
-        )
+    archive = read_npz(read_bytes(path, max_bytes=_MOST_BYTES), where=str(path), what="base mesh")
+    return ObjArrays(
+        vertices=archive["vertices"].astype(np.float64),
+        uv=archive["uv"],
+        polygons=archive["faces"],
+        polygons_uv=archive["face_uv"],
+    )
 
 
 def bind_meshes(model: HeadModel, body: ObjArrays, folder: Path) -> Mapping[str, BoundMesh]:
@@ -172,7 +175,7 @@ def _read(path: Path, base: Float) -> tuple[Float, NDArray[np.int32], NDArray[np
     scale = np.ones(3)
     reading = False
     obj = path.with_suffix(".obj")
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in read_bytes(path, max_bytes=_MOST_BYTES).decode("utf-8", errors="replace").splitlines():
         words = line.split()
         if not words:
             continue
@@ -200,7 +203,7 @@ def _read(path: Path, base: Float) -> tuple[Float, NDArray[np.int32], NDArray[np
 def _read_obj(path: Path) -> ObjArrays:
     """Read vertices, uv and the polygons that have uv; `files.obj` reads whole meshes and welds, which indices here must not be."""
     vertices, uv, polygons, polygons_uv = [], [], [], []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in read_bytes(path, max_bytes=_MOST_BYTES).decode("utf-8", errors="replace").splitlines():
         words = line.split()
         if words[:1] == ["v"]:
             vertices.append([float(w) for w in words[1:4]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any
 
 from cephalon.core import InputError
@@ -157,10 +157,24 @@ class SampleOptions:
             raise InputError(f"people: expected a range within 1 to 12, got {self.people}")
         if not 3 <= self.person.age_years[0] <= self.person.age_years[1] <= 90:
             raise InputError(f"age_years: expected a range within 3 to 90 years, got {self.person.age_years}")
-        for part in (self, self.person, self.light, self.sensor):
+        for part in (self, self.person, self.camera, self.light, self.sensor):
             for name in _CHANCES[type(part).__name__]:
                 if not 0 <= getattr(part, name) <= 1:
                     raise InputError(f"{name}: expected a chance from 0 to 1, got {getattr(part, name)}")
+            for name, (low, high) in _BOUNDS.get(type(part).__name__, {}).items():
+                value = getattr(part, name)
+                both = value if isinstance(value, tuple) else (value, value)
+                if not low <= both[0] <= both[1] <= high:
+                    raise InputError(f"{name}: expected numbers from {low:g} to {high:g}, the lower first, got {value}")
+        if min(self.light.lamps) < 0 or not abs(sum(self.light.lamps) - 1) < 1e-6:
+            raise InputError(f"lamps: expected five chances whose sum is 1, got {self.light.lamps}")
+        if not (0 < self.light.strength[0] <= 100 and 0 <= self.light.strength[1] <= 3):
+            raise InputError(f"strength: expected a median up to 100 and a sigma up to 3, got {self.light.strength}")
+        for name in ("yaw_deg", "pitch_deg", "roll_deg"):
+            if not all(0 <= angle <= 180 for angle in getattr(self.camera, name)):
+                raise InputError(
+                    f"{name}: expected a deviation and a limit of 0 to 180, got {getattr(self.camera, name)}"
+                )
 
     def to_json(self) -> str:
         """Return the record as JSON text."""
@@ -177,9 +191,13 @@ class SampleOptions:
         """
         try:
             record = json.loads(text)
+            if not isinstance(record, dict):
+                raise InputError("not a record of sample options (expected a JSON object)")
             parts = {name: _record(kind, record.pop(name)) for name, kind in _PARTS.items()}
             return _record(SampleOptions, {**record, **parts})
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except KeyError as error:
+            raise InputError(f"not a record of sample options (it has no {error})") from error
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise InputError(f"not a record of sample options ({error})") from error
 
     def with_size(self, size: int) -> SampleOptions:
@@ -192,16 +210,39 @@ _PARTS = {"person": PersonOptions, "camera": CameraOptions, "light": LightOption
 _CHANCES = {
     "SampleOptions": ("occluder", "photo_background", "panorama_background"),
     "PersonOptions": tuple(f.name for f in fields(PersonOptions) if f.name not in ("age_years", "melanin")),
+    "CameraOptions": ("wide",),
     "LightOptions": ("flash",),
     "SensorOptions": ("motion", "sharpen", "low_resolution", "grey"),
 }
+_BOUNDS = {
+    "PersonOptions": {"melanin": (0, 2.4)},
+    "CameraOptions": {
+        "distance_mm": (100, 100_000), "focal35_mm": (4, 4000), "head_share": (0.01, 2), "least_head_px": (1, 1024), "shift": (0, 1),
+        "neck_deg": (0, 90),
+    },
+    "LightOptions": {"exposure": (0, 3), "cast": (0, 3)},
+    "SensorOptions": {"noise": (1e-6, 255), "blur_px": (0, 50), "white_balance": (0, 3), "jpeg_quality": (1, 100)},
+}  # fmt: skip
+"""Within which numbers lie, and ranges, the lower end first."""
 
 
 def _record(kind: type, values: dict[str, Any]) -> Any:
-    unknown = set(values) - {f.name for f in fields(kind)}
-    if unknown:
-        raise InputError(f"{kind.__name__} has no field {sorted(unknown)[0]!r}")
+    known = {f.name: f.default for f in fields(kind)}
+    for name, value in values.items():
+        if name not in known:
+            raise InputError(f"{kind.__name__} has no field {name[:40]!r}")
+        if known[name] is not MISSING and not _alike(value, known[name]):
+            raise InputError(f"{name}: expected something like {json.dumps(known[name])}, got {repr(value)[:40]}")
     return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+def _alike(value: Any, default: Any) -> bool:
+    """Tell whether a value from a file is of the default's kind: finite numbers, whole ones, words, as many as there."""
+    if isinstance(default, tuple):
+        return isinstance(value, list) and len(value) == len(default) and all(map(_alike, value, default))
+    if isinstance(default, float):
+        return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9
+    return type(value) is type(default) and (not isinstance(value, int) or abs(value) < 2**31)
 
 
 def family_options(family: str, size: int = 256) -> SampleOptions:

@@ -12,6 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cephalon.core import InputError
+from cephalon.files.document import parse_json
+from cephalon.files.npz import read_npz
+from cephalon.photo.exif import DAMAGE
 from cephalon.synth.labels import LABELS
 from cephalon.synth.options import SampleOptions
 from cephalon.synth.render import Rendering, render
@@ -23,6 +27,8 @@ from cephalon.synth.truth import gaze_directions, head_box, head_maps, named_poi
 FORMAT_VERSION = 1
 POSITION_STEP_MM = 1 / 128
 """Unit of the position map's int16 on disk."""
+_MOST_SIDE = 4096
+_MOST_UNPACKED_BYTES = 512 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -195,14 +201,30 @@ def encode(sample: Sample) -> dict[str, bytes]:
 
 
 def decode(members: Mapping[str, bytes]) -> Sample:
-    """Return the sample of its members (jpg, json, npz), arrays in their natural units."""
+    """Return the sample of its members (jpg, json, npz), arrays in their natural units.
+
+    Raises
+    ------
+    InputError
+        If a member is missing, damaged, or larger than a sample's.
+    """
     from PIL import Image
 
-    with Image.open(io.BytesIO(members["jpg"])) as picture:
-        image = np.asarray(picture.convert("RGB"))
-    with np.load(io.BytesIO(members["npz"]), allow_pickle=False) as archive:
-        arrays = {name: _unpack(name, archive[name]) for name in archive.files}
-    record = json.loads(members["json"])
+    missing = [name for name in ("jpg", "json", "npz") if name not in members]
+    if missing:
+        raise InputError(f"lacks its {' and '.join(missing)}; get or make the shard anew")
+    try:
+        with Image.open(io.BytesIO(members["jpg"]), formats=["JPEG"]) as picture:
+            if max(picture.size) > _MOST_SIDE:
+                raise InputError(f"has a picture of {picture.width} x {picture.height} px, {_MOST_SIDE} are allowed")
+            image = np.asarray(picture.convert("RGB"))
+        arrays = read_npz(members["npz"], where="its arrays", max_unpacked=_MOST_UNPACKED_BYTES)
+        arrays = {name: _unpack(name, array) for name, array in arrays.items()}
+    except DAMAGE as error:
+        raise InputError(f"is damaged ({error}); get or make the shard anew") from error
+    record = parse_json(members["json"], where="its record")
+    if not isinstance(record.get("key"), str):
+        raise InputError("has a record without its key; get or make the shard anew")
     return Sample(key=record["key"], image=image, jpeg=members["jpg"], arrays=arrays, record=record)
 
 

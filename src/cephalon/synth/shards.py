@@ -13,10 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from cephalon.core import InputError, MissingExtraError
+from cephalon.files.document import parse_json, read_json
 from cephalon.synth.options import SampleOptions
 from cephalon.synth.sample import FORMAT_VERSION, Sample, decode, encode, make_samples, texture_size
 
 MANIFEST = "dataset.json"
+PER_SHARD = 50
+"""Samples in a shard."""
+_MOST_MEMBER_BYTES = 256 * 2**20
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 Progress = Callable[[int, int], None]
@@ -49,7 +53,7 @@ def write_dataset(
     seed: int,
     workers: int = 1,
     data: Path | None = None,
-    per_shard: int = 50,
+    per_shard: int = PER_SHARD,
     on: str = "processes",
     progress: Progress | None = None,
 ) -> list[Path]:
@@ -111,13 +115,13 @@ def _check_manifest(path: Path, manifest: dict[str, Any]) -> None:
     text = json.dumps(manifest, indent=1, sort_keys=True)
     if path.is_file():
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise InputError(f"{path}: is damaged; remove the folder and begin anew") from error
+            found = read_json(path)
+        except InputError as error:
+            raise InputError(f"{path}: is damaged; remove the folder and begin anew ({error})") from error
         if found != json.loads(text):
             differs = sorted(k for k in manifest if found.get(k) != json.loads(text)[k])
             raise InputError(
-                f"{path.parent}: holds another dataset (its {', '.join(differs)} differ); "
+                f"{path.parent}: holds another dataset (they differ in {', '.join(differs)}); "
                 "choose another folder, or the same options to go on"
             )
         return
@@ -197,35 +201,53 @@ def read_shard(path: Path) -> Iterator[Sample]:
     Raises
     ------
     InputError
-        If the file is no such shard.
+        If the file is no such shard, is cut short, or a member is damaged or larger than a sample needs.
     """
-    try:
-        with tarfile.open(path) as archive:
-            members: dict[str, bytes] = {}
-            key = None
-            for member in archive:
-                stem, _, extension = member.name.partition(".")
-                if key is not None and stem != key:
-                    yield decode(members)
-                    members = {}
-                key = stem
-                stream = archive.extractfile(member)
-                members[extension] = b"" if stream is None else stream.read()
-            if members:
-                yield decode(members)
-    except (tarfile.TarError, OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: not a shard of synthetic people ({error})") from error
+    members: dict[str, bytes] = {}
+    key = None
+    for name, data in _members(path):
+        stem, _, extension = name.partition(".")
+        if key is not None and stem != key:
+            yield _decoded(path, key, members)
+            members = {}
+        key = stem
+        members[extension] = data
+    if key is not None:
+        yield _decoded(path, key, members)
 
 
 def read_records(paths: list[Path]) -> Iterator[dict[str, Any]]:
-    """Yield the records alone of all samples in shards."""
+    """Yield the records alone of all samples in shards; raises as `read_shard`."""
     for path in paths:
-        with tarfile.open(path) as archive:
+        for name, data in _members(path, ".json"):
+            yield parse_json(data, where=f"{path}: {name[:80]}")
+
+
+def _members(path: Path, ending: str = "") -> Iterator[tuple[str, bytes]]:
+    """Yield names and bytes of an archive's files, those alone whose name ends so; each is bounded, no link is followed."""
+    try:
+        if not path.is_file():  # a pipe would be waited for
+            raise InputError(f"{path}: not a regular file; expected a shard of synthetic people (.tar)")
+        with path.open("rb") as stream, tarfile.open(fileobj=stream, mode="r:") as archive:
             for member in archive:
-                if member.name.endswith(".json"):
-                    stream = archive.extractfile(member)
-                    if stream is not None:
-                        yield json.loads(stream.read())
+                if not member.isreg() or member.size > _MOST_MEMBER_BYTES:
+                    raise InputError(f"{path}: {member.name[:80]!r} is no member of a shard of synthetic people")
+                if member.name.endswith(ending):
+                    inner = archive.extractfile(member)
+                    data = b"" if inner is None else inner.read()
+                    yield member.name, data
+            stream.seek(archive.offset)
+            if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # tarfile takes damage for the end
+                raise InputError(f"{path}: the shard is cut short or damaged; get or make it anew")
+    except (tarfile.TarError, OSError, EOFError, ValueError, OverflowError) as error:
+        raise InputError(f"{path}: not a shard of synthetic people ({error}); get or make it anew") from error
+
+
+def _decoded(path: Path, key: str, members: dict[str, bytes]) -> Sample:
+    try:
+        return decode(members)
+    except InputError as error:
+        raise InputError(f"{path}: sample {key[:80]!r} {error}") from error
 
 
 def rate(start: float, done: int) -> float:

@@ -18,9 +18,12 @@ from PIL import Image
 
 from cephalon.assets import synth_data_dir
 from cephalon.assets.radiance import read_hdr
-from cephalon.core import InputError
+from cephalon.core import InputError, as_array
+from cephalon.files.bounded import read_bytes
+from cephalon.files.npz import read_npz
 from cephalon.geometry import Raster, bilinear, interpolate, rasterise_uv, triangulate
 from cephalon.head import HeadModel
+from cephalon.photo.exif import DAMAGE
 from cephalon.synth.light import Panorama, prepare_panorama, procedural_panorama, transfer_vectors
 from cephalon.synth.maps import SkinMaps, make_skin_maps
 from cephalon.synth.mhclo import BoundMesh, base_mesh, bind_meshes, makehuman_chart
@@ -31,6 +34,7 @@ Float32 = NDArray[np.float32]
 DATA_VARIABLES = ("CEPHALON_SYNTH_DATA", "CEPHALON_TEST_DATA")
 TEXTURE_SIZES = (256, 512, 1024)
 _BACKGROUND_PX = 512
+_MOST_BYTES = 512 * 2**20
 _HEAD_ISLAND = (1288, 336, 2048, 1768, 2048)
 """Where the head lies in MakeHuman's skins, px: left, top, right, bottom, of a picture of that side."""
 
@@ -109,8 +113,8 @@ def load_library(folder: Path | None, texture: int = 512, model: HeadModel | Non
         if folder is not None:
             skins = _read_skins(folder / "makehuman_cc0" / "skins", model, chart)
             for path in sorted((folder / "hdri").glob("*.npz")):
-                with np.load(path, allow_pickle=False) as archive:
-                    panoramas.append(prepare_panorama(path.stem, archive["rgb"].astype(np.float64)))
+                archive = read_npz(read_bytes(path, max_bytes=_MOST_BYTES), where=str(path), what="panorama")
+                panoramas.append(prepare_panorama(path.stem, as_array("rgb", archive["rgb"], (None, None, 3))))
             for path in sorted((folder / "hdri").glob("*.hdr")):
                 panoramas.append(prepare_panorama(path.stem, read_hdr(path)))
             for path in sorted((folder / "backgrounds").glob("*.jpg")):
@@ -122,8 +126,10 @@ def load_library(folder: Path | None, texture: int = 512, model: HeadModel | Non
             if base is not None:
                 hair = bind_meshes(model, base, folder / "makehuman_cc0" / "hair")
                 brows = list(bind_meshes(model, base, folder / "makehuman_cc0" / "eyebrows").values())
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{folder}: a file of the data for synthetic people cannot be read ({error})") from error
+    except (*DAMAGE, Image.DecompressionBombError) as error:
+        raise InputError(
+            f"{folder}: a file of the data for synthetic people cannot be read ({error}); remove it or get it anew"
+        ) from error
     if not panoramas:
         panoramas = [procedural_panorama(f"made {k}", rng=np.random.default_rng([77, k])) for k in range(24)]
     return Library(

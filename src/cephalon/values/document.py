@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cephalon.core import InputError
+from cephalon.core import InputError, as_array
 from cephalon.files.bounded import read_bytes
 from cephalon.files.document import check_schema, json_bytes, read_json
 from cephalon.files.npz import read_npz
@@ -161,7 +161,8 @@ def read_head(folder: Path, model: HeadModel | None) -> Head:
         if found["model"]["sha256"] != model.sha256:
             raise InputError(
                 f"{folder}: made with another head model ({found['model']['name']}, sha256 {found['model']['sha256'][:12]});"
-                f" this one is {model.sha256[:12]}: use the Cephalon version that wrote it"
+                f" this one is {model.meta.get('name', '')} {model.sha256[:12]}: give the model that it was made with (--from), or"
+                " use the Cephalon version that wrote it"
             )
         arrays = _arrays(folder / "posterior.npz") if found["fit"] is not None else {}
         identity = np.asarray(arrays.get("identity", found["identity"]), dtype=np.float64)
@@ -173,7 +174,7 @@ def read_head(folder: Path, model: HeadModel | None) -> Head:
             texture=None if found["texture"] is None else _texture(found, arrays, folder),
             options=found["options"],
         )
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError) as error:
         raise InputError(f"{folder}: the result is damaged ({type(error).__name__}: {error}); make it anew") from error
 
 
@@ -200,13 +201,17 @@ def _posterior(found: Mapping[str, Any], arrays: Mapping[str, Any], identity: An
                     rotation=_orthonormal(np.asarray(entry["camera_from_head"]["rotation"])),
                     translation=np.asarray(entry["camera_from_head"]["translation"]),
                 ),
-                expression=np.array([entry["expression"][name] for name in model.expression_names]),
-                joint_rotvecs=np.array([entry["joint_rotvecs"][name] for name in model.joint_names]),
-                reprojection_px=entry["reprojection_px"],
-                reprojection_percent=entry["reprojection_percent_of_outer_eye_distance"],
+                expression=as_array(
+                    "expression", [entry["expression"][name] for name in model.expression_names], (None,)
+                ),
+                joint_rotvecs=as_array(
+                    "joint_rotvecs", [entry["joint_rotvecs"][name] for name in model.joint_names], (None, 3)
+                ),
+                reprojection_px=float(entry["reprojection_px"]),
+                reprojection_percent=float(entry["reprojection_percent_of_outer_eye_distance"]),
                 points_px=arrays[f"photo{k}_points_px"].astype(np.float64),
                 inlier=arrays[f"photo{k}_inlier"].astype(np.float64),
-                focal_sigma=camera["focal_sigma_log"],
+                focal_sigma=float(camera["focal_sigma_log"]),
                 status=entry["status"],
                 reason=entry["reason"],
             )

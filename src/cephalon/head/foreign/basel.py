@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cephalon.core import InputError, MissingExtraError
+from cephalon.core import InputError, MissingExtraError, as_array
 from cephalon.files.bounded import read_bytes
 from cephalon.head.foreign.mat5 import read_mat5
 from cephalon.head.foreign.source import MAX_MODEL_BYTES, MOST_NUMBERS, ForeignHead, outward, triangles_as_polygons
@@ -54,7 +54,9 @@ def read_mat(path: Path, sha256: str) -> ForeignHead:
         )
     mean = np.asarray(values["shapeMU"], dtype=np.float64).reshape(-1) * _MM_OF_MICROMETRES
     sd = np.asarray(values["shapeEV"], dtype=np.float64).reshape(-1) * _MM_OF_MICROMETRES
-    return _head("2009", mean, np.asarray(values["shapePC"]), sd, np.asarray(values["tl"]).astype(np.int64) - 1, sha256)
+    return _head(
+        "2009", mean, np.asarray(values["shapePC"]), sd, as_array("tl", values["tl"], (None, 3), np.int64) - 1, sha256
+    )
 
 
 def read_h5(path: Path, sha256: str) -> ForeignHead:
@@ -74,7 +76,7 @@ def read_h5(path: Path, sha256: str) -> ForeignHead:
         "cells": "shape/representer/cells",
     }
     values = _hdf5(path, names)
-    cells = values["cells"].astype(np.int64)
+    cells = as_array("shape/representer/cells", values["cells"], (None, None), np.int64)
     triangles = cells.T if cells.shape[0] == 3 else cells
     sd = np.sqrt(np.maximum(values["variance"].astype(np.float64).reshape(-1), 0))
     return _head("2017 / 2019", values["mean"].astype(np.float64).reshape(-1), values["basis"], sd, triangles, sha256)

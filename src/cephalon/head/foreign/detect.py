@@ -73,6 +73,8 @@ def _read(path: Path) -> ForeignHead:
         raise InputError(f"{path}: this folder holds no head model; expected {_KNOWN}")
     if not path.exists():
         raise InputError(f"{path}: no such file or folder; expected {_KNOWN}")
+    if not path.is_file():  # a pipe would be waited for
+        raise InputError(f"{path}: not a regular file; expected {_KNOWN}")
     with open(path, "rb") as stream:
         start = stream.read(128)
     if start.startswith(b"PK"):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cephalon.core import InputError
+from cephalon.core import InputError, as_array
 from cephalon.head.foreign.pickled import Record
 from cephalon.head.foreign.source import ForeignHead, outward, parts_by_piece, triangles_as_polygons
 
@@ -42,7 +42,7 @@ def read(values: dict[str, Any], sha256: str) -> ForeignHead:
     vertices = 1000.0 * dense(values["v_template"]).astype(np.float64).reshape(-1, 3)
     n = len(vertices)
     shapes = dense(values["shapedirs"]).reshape(n, 3, -1)
-    faces = dense(values["f"]).astype(np.int64).reshape(-1, 3)
+    faces = as_array("FLAME f", dense(values["f"]), (None, 3), np.int64)
     weights = dense(values["weights"]).astype(np.float32)
     regressor = dense(values["J_regressor"]).astype(np.float64)
     if weights.shape != (n, len(_JOINTS)) or regressor.shape != (len(_JOINTS), n):

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cephalon.core import InputError
+from cephalon.core import InputError, as_array
 from cephalon.head.foreign.source import ForeignHead, outward, parts_by_piece, triangles_as_polygons
 
 _KEYS = {"template_vertex_positions", "vertex_identity_basis", "skinning_weights", "joint_names"}
@@ -46,7 +46,7 @@ def read(arrays: dict[str, NDArray[Any]], sha256: str) -> ForeignHead:
     regressor = arrays.get("joint_regressor")
     if regressor is None or regressor.shape != (len(names), n):
         regressor = _regressor(arrays, vertices, weights)
-    parents = np.asarray(arrays["joint_parent_indices"]).astype(np.int32).reshape(-1)
+    parents = as_array("GNM joint_parent_indices", arrays["joint_parent_indices"], (None,), np.int32)
     parents = np.where(parents == np.arange(len(parents)), -1, parents)
     if len(parents) != len(names) or (parents >= np.arange(len(parents))).any():
         raise InputError("GNM: joint_parent_indices do not name an earlier joint each")
@@ -80,7 +80,7 @@ def _topology(
     """Return polygons (quads where the file has them), and uv welded where equal."""
     n = len(vertices)
     if "quads" in arrays and arrays["quads"].ndim == 2 and arrays["quads"].shape[1] == 4:
-        polygons, corners = arrays["quads"].astype(np.int32), arrays.get("quad_uvs")
+        polygons, corners = as_array("GNM quads", arrays["quads"], (None, 4), np.int32), arrays.get("quad_uvs")
     elif "triangles" in arrays:
         polygons, corners = triangles_as_polygons(arrays["triangles"]), arrays.get("triangle_uvs")
     else:

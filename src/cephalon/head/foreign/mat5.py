@@ -37,14 +37,14 @@ def read_mat5(data: bytes, names: Collection[str], *, most_numbers: int) -> dict
         raise InputError("not a MATLAB 5 file")
     found: dict[str, NDArray[np.generic]] = {}
     try:
-        for kind, body in _elements(data[_HEADER_BYTES:], order):
+        for kind, body in _elements(memoryview(data)[_HEADER_BYTES:], order):
             # of a compressed element the beginning is looked at first
             start = _inflated(body, _MOST_NAME_AND_SHAPE_BYTES) if kind == _COMPRESSED else None
             matrix = _matrix(kind, body, order) if start is None else _matrix(_kind(start, order), start[8:], order)
             if matrix is None or matrix.name not in names:
                 continue
             matrix.check(most_numbers)
-            whole = body if start is None else _inflated(body, _MOST_NAME_AND_SHAPE_BYTES + 8 * most_numbers)[8:]
+            whole = body if start is None else _inflated(body, _MOST_NAME_AND_SHAPE_BYTES + matrix.most_bytes)[8:]
             found[matrix.name] = matrix.values(whole, order)
     except (struct.error, zlib.error, ValueError, IndexError, KeyError, OverflowError) as error:
         raise InputError(f"a damaged MATLAB 5 file ({error})") from error
@@ -65,7 +65,12 @@ class _Matrix:
                 f"{self.name} of size {' x '.join(map(str, self._shape))} is not what its layout documents"
             )
 
-    def values(self, body: bytes, order: str) -> NDArray[np.generic]:
+    @property
+    def most_bytes(self) -> int:
+        """Of its numbers, whatever type they are stored as."""
+        return 8 * math.prod(self._shape)
+
+    def values(self, body: memoryview, order: str) -> NDArray[np.generic]:
         kind, raw, _ = _element(body, self._at, order)
         dtype = np.dtype(order + _STORED[kind])
         if len(raw) != math.prod(self._shape) * dtype.itemsize:
@@ -73,11 +78,11 @@ class _Matrix:
         return np.frombuffer(raw, dtype=dtype).reshape(self._shape, order="F")
 
 
-def _kind(data: bytes, order: str) -> int:
+def _kind(data: memoryview, order: str) -> int:
     return struct.unpack(f"{order}I", data[:4])[0]
 
 
-def _matrix(kind: int, body: bytes, order: str) -> _Matrix | None:
+def _matrix(kind: int, body: memoryview, order: str) -> _Matrix | None:
     """Read what comes before the numbers of an element; None for what is no full real matrix of numbers."""
     if kind != _MATRIX:
         return None
@@ -90,10 +95,10 @@ def _matrix(kind: int, body: bytes, order: str) -> _Matrix | None:
         raise ValueError("its dimensions are not stated")
     _, name, at = _element(body, at, order)
     sizes = struct.unpack(f"{order}{len(shape) // 4}i", shape)
-    return _Matrix(name.decode("ascii", errors="replace"), sizes, at)
+    return _Matrix(str(name, "ascii", "replace"), sizes, at)
 
 
-def _elements(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
+def _elements(data: memoryview, order: str) -> Iterator[tuple[int, memoryview]]:
     at = 0
     while at + 8 <= len(data):
         kind, body, after = _element(data, at, order)
@@ -101,7 +106,7 @@ def _elements(data: bytes, order: str) -> Iterator[tuple[int, bytes]]:
         at = at + 8 + len(body) if kind == _COMPRESSED else after  # compressed elements are not padded
 
 
-def _element(data: bytes, at: int, order: str) -> tuple[int, bytes, int]:
+def _element(data: memoryview, at: int, order: str) -> tuple[int, memoryview, int]:
     """Return type and bytes of the element at a place, and where the next one starts (elements are padded to 8)."""
     first, size = struct.unpack(f"{order}2I", data[at : at + 8])
     if first >> 16:  # a small element: size and type in one word, up to four bytes in the next
@@ -114,5 +119,5 @@ def _element(data: bytes, at: int, order: str) -> tuple[int, bytes, int]:
     return first, data[at + 8 : at + 8 + size], at + 8 + size + -size % 8
 
 
-def _inflated(data: bytes, most: int) -> bytes:
-    return zlib.decompressobj().decompress(data, most)
+def _inflated(data: memoryview, most: int) -> memoryview:
+    return memoryview(zlib.decompressobj().decompress(data, most))

@@ -16,7 +16,7 @@ Float = NDArray[np.float64]
 MAX_MODEL_BYTES = 1024 * 2**20
 MOST_VERTICES = 400_000
 MOST_MODES = 1_000
-MOST_NUMBERS = 400_000_000
+MOST_NUMBERS = 100_000_000
 _MOST_JOINTS = 1_000
 
 
@@ -128,8 +128,8 @@ class ForeignHead:
 
 def triangles_as_polygons(faces: NDArray[np.integer]) -> NDArray[np.int32]:
     """Return triangles (t, 3) as polygons (t, 4)."""
-    faces = np.asarray(faces).reshape(-1, 3).astype(np.int32)
-    return np.concatenate([faces, np.full((len(faces), 1), -1, np.int32)], axis=1)
+    corners: NDArray[np.int32] = as_array("triangles", np.asarray(faces).reshape(-1, 3), (None, 3), np.int32)
+    return np.concatenate([corners, np.full((len(corners), 1), -1, np.int32)], axis=1)
 
 
 def outward(vertices: Float, polygons: NDArray[np.int32]) -> NDArray[np.int32]:
