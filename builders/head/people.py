@@ -76,7 +76,7 @@ AGE_DRIFT = {
     "head/head-age-decr-incr": 0.3,
     "neck/neck-double-decr-incr": 0.15,
     "eyes/eye-bag-decr-incr": 0.1,
-    "eyes/eye-eyefold-down-up": -0.25,
+    "eyes/eye-eyefold-down-up": -0.15,
     "ears/ear-lobe-decr-incr": 0.4,
     "nose/nose-point-down-up": -0.2,
     "cheek/cheek-trans-down-up": -0.12,
