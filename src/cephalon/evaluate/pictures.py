@@ -39,7 +39,9 @@ def read_arrays(path: Path, needed: tuple[str, ...]) -> dict[str, npt.NDArray[An
     arrays = read_npz(data, where=str(path), what=".npz file", max_unpacked=_MAX_BYTES)
     missing = [name for name in needed if name not in arrays]
     if missing:
-        raise InputError(f"{path}: expected arrays {', '.join(needed)}; missing: {', '.join(missing)}")
+        raise InputError(
+            f"{path}: expected arrays {', '.join(needed)}; missing: {', '.join(missing)} (arrays of Python objects are not read)"
+        )
     for name in (name for name in arrays if name in (*needed, *_CLIP, "mask")):
         if arrays[name].dtype.kind not in "fiub":
             raise InputError(f"{path}: {name} is no array of numbers")
