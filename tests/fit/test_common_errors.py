@@ -34,8 +34,9 @@ def test_field_and_rest_make_up_the_covariance(model, stated, tempering):
 
 
 def test_a_common_error_that_looks_like_a_person_is_not_believed(model):
-    """Where the points may err together as the first mode of identity moves them, they say little of that mode."""
-    zero, one = np.zeros(model.identity_count), np.eye(model.identity_count)[0]
+    """Where the points may err together as the first mode of adults moves them, they say little of that mode."""
+    first = model.link.growth.count
+    zero, one = np.zeros(model.identity_count), np.eye(model.identity_count)[first]
     seen = see(model, one, rng=np.random.default_rng(8), field_share=0.0)
     exact = [
         seen.camera.project(seen.camera_from_head.apply(model.points(model.code(identity=z), "mediapipe478")))
@@ -48,7 +49,7 @@ def test_a_common_error_that_looks_like_a_person_is_not_believed(model):
     told = replace(points, covariance=wider, common=common)
     for observed, believed in ((told, False), (replace(points, covariance=points.covariance), True)):
         posterior = fit([replace(seen.observation, points=(observed,))], model, options)
-        sigma = float(np.sqrt(posterior.identity_covariance()[0, 0]))
+        sigma = float(np.sqrt(posterior.identity_covariance()[first, first]))
         assert (sigma < 0.7) == believed
         if believed:
-            assert abs(posterior.identity[0] - 1) < 3 * sigma
+            assert abs(posterior.identity[first] - 1) < 3 * sigma

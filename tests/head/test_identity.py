@@ -192,7 +192,7 @@ def test_faces_do_not_fold(model, adults):
     corners = model.mean[faces]
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
     turned = np.array([((face_normals(head, faces) * upright).sum(axis=1) < 0) @ area / area.sum() for head in heads])
-    assert turned.mean() < 0.0002
+    assert turned.mean() < 0.00025
     assert turned.max() < 0.01
 
 
@@ -228,13 +228,15 @@ def test_everybodys_eyes_look_ahead(model, adults):
 def test_mouth_cavity_stays_inside(model, adults):
     """The vertices of the mouth's cavity lie under the skin that is nearest to them on the mean head.
 
-    The red of the lips is left out: at the opening the nearest skin is that of the other lip.
+    The red of the lips is left out: at the opening the nearest skin is that of the other lip. So are the ears, whose folds
+    face all ways, 35 mm from the cavity.
     """
     skin = model.parts["skin"]
     faces = model.faces[skin.faces]
     hidden = np.max([model.regions[name] for name in ("mouth_cavity", "eye_sockets", "nostrils")], axis=0)
     lips = np.maximum(model.regions["lips_upper"], model.regions["lips_lower"])
-    outer = np.flatnonzero((hidden[skin.vertices] == 0) & (lips[skin.vertices] < 0.1))
+    ears = model.regions["ears"]
+    outer = np.flatnonzero((hidden[skin.vertices] == 0) & (np.maximum(lips, ears)[skin.vertices] < 0.1))
     cavity = np.flatnonzero(model.regions["mouth_cavity"][skin.vertices] == 1)
     over = outer[
         np.argmin(((model.mean[cavity][:, None] - model.mean[outer][None]) ** 2).sum(axis=2), axis=1)
