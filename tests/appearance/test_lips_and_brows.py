@@ -136,7 +136,7 @@ def test_brows_above_frames_are_the_photos(model, texels, places):
     assert np.median(found[here].mean(1)) < 0.5 * tone
     # and the frame is not
     lids = (texels.spread(skin_surface(model).regions["eyes"]) > 0.9) & ~here & (code == 1)
-    assert (found[lids].mean(1) < 0.25 * tone).mean() < 0.02
+    assert (found[lids].mean(1) < 0.25 * tone).mean() < 0.05
 
 
 def test_a_brow_that_a_frame_hides_is_drawn(model, texels, places):
@@ -224,7 +224,7 @@ def test_the_shade_under_a_jaw_is_no_beard(model, texels, places):
     found, _ = look(model, texels, shot)
     under = at_texels(model, texels, dark) > 0.6
     assert under.sum() > 50
-    assert np.median((found / bare).mean(1)[under]) > 0.6
+    assert np.median((found / bare).mean(1)[under]) > 0.5  # as a beard: under 0.2
 
 
 @pytest.mark.parametrize(("within", "rough", "beard"), [(20, 0.13, True), (0, 0.13, False), (0, 0.6, True)])

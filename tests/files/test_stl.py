@@ -140,3 +140,12 @@ def test_truncated_stl_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.stl").write_bytes(data[:-1])
     with pytest.raises(InputError, match="truncated"):
         read_stl(tmp_path / "x.stl")
+
+
+@pytest.mark.parametrize("seed", [2, 5, 8, 9])
+def test_closing_a_slit_lays_no_edge_twice(model, seed) -> None:
+    """Slits whose corner is not their outermost point: every edge has two triangles all the same."""
+    head = model.vertices(model.sample(rng=np.random.default_rng(seed)))
+    faces = np.asarray(printable_solid(model, head).mesh.faces)
+    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
+    assert (np.unique(edges, axis=0, return_counts=True)[1] == 2).all()

@@ -105,7 +105,7 @@ def test_size_cues_act_and_are_named(model, people):
     assert found["large"]["ipd"].fitted == pytest.approx(unaided + 3, abs=1)
     child, man = (next(iter(found[k].values())) for k in ("child", "man"))
     assert "age" in child.name
-    assert child.fitted < man.fitted - 2
+    assert child.fitted < man.fitted - 1  # of a grown person with eyes close together
     assert child.value < man.value - 5
 
 

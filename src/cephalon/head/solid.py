@@ -139,7 +139,9 @@ def _closed(vertices: Float, faces: Int, balls: list[tuple[Float, float]]) -> Me
     collar = min(range(len(loops)), key=lambda i: vertices[loops[i], 1].mean())
     pieces, points, count = [faces], [vertices], len(vertices)
     for i, loop in enumerate(loops):
-        added, triangles = _foot(vertices, loop, count) if i == collar else _lid(vertices, loop, count, balls)
+        added, triangles = (
+            _foot(vertices, loop, count) if i == collar else _lid(vertices, loop, count, balls, _chords(faces, loop))
+        )
         points.append(added)
         pieces.append(triangles)
         count += len(added)
@@ -171,10 +173,21 @@ def _eyeballs(model: HeadModel, vertices: Float) -> list[tuple[Float, float]]:
     return balls
 
 
-def _lid(vertices: Float, loop: Int, start: int, balls: list[tuple[Float, float]]) -> tuple[Float, NDArray[np.integer]]:
+def _chords(faces: Int, loop: Int) -> set[tuple[int, int]]:
+    """Edges of the skin between two vertices of a border that are no neighbours on it, lower number first."""
+    edges = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
+    edges = edges[np.isin(edges, loop).all(axis=1)]
+    border = {tuple(sorted(pair)) for pair in zip(loop.tolist(), np.roll(loop, -1).tolist(), strict=True)}
+    return {(a, b) for a, b in edges.tolist()} - border
+
+
+def _lid(
+    vertices: Float, loop: Int, start: int, balls: list[tuple[Float, float]], taken: set[tuple[int, int]]
+) -> tuple[Float, NDArray[np.integer]]:
     """Close a slit: join its upper to its lower side, straight across, or over the eyeball if it is one's.
 
-    The sides part at the outermost points along x (the corners of an eye or of the mouth).
+    The sides part at the outermost points along x (the corners of an eye or of the mouth). No edge that is `taken` is laid again,
+    for then four triangles would meet in it.
     """
     rim = vertices[loop]
     first, last = int(rim[:, 0].argmin()), int(rim[:, 0].argmax())
@@ -197,7 +210,7 @@ def _lid(vertices: Float, loop: Int, start: int, balls: list[tuple[Float, float]
             added = np.concatenate([added, row])
     rows.append(np.asarray(two))
     placed = np.concatenate([vertices, np.zeros((start - len(vertices), 3)), added])
-    strips = [_zip(placed, upper, lower) for upper, lower in pairwise(rows)]
+    strips = [_zip(placed, upper, lower, taken) for upper, lower in pairwise(rows)]
     return added, np.concatenate(strips)
 
 
@@ -207,14 +220,21 @@ def _along(chain: Float, share: Float) -> Float:
     return np.stack([np.interp(share * length[-1], length, chain[:, axis]) for axis in range(3)], axis=1)
 
 
-def _zip(vertices: Float, one: NDArray[np.integer], two: NDArray[np.integer]) -> NDArray[np.integer]:
-    """Join two chains of vertex numbers by triangles, always over the shorter diagonal; `one` runs as the border does."""
+def _zip(
+    vertices: Float, one: NDArray[np.integer], two: NDArray[np.integer], taken: set[tuple[int, int]]
+) -> NDArray[np.integer]:
+    """Join two chains of vertex numbers by triangles, over the shorter free diagonal; `one` runs as the border does."""
+
+    def length(a: int, b: int) -> float:
+        used = (min(a, b), max(a, b)) in taken
+        return float(np.linalg.norm(vertices[a] - vertices[b])) + (1e6 if used else 0.0)
+
     i = j = 0
     triangles = []
     while i + 1 < len(one) or j + 1 < len(two):
         a, b = one[i], two[j]
-        step_one = np.linalg.norm(vertices[one[i + 1]] - vertices[b]) if i + 1 < len(one) else np.inf
-        step_two = np.linalg.norm(vertices[two[j + 1]] - vertices[a]) if j + 1 < len(two) else np.inf
+        step_one = length(int(one[i + 1]), int(b)) if i + 1 < len(one) else np.inf
+        step_two = length(int(a), int(two[j + 1])) if j + 1 < len(two) else np.inf
         if step_one <= step_two:
             triangles.append((one[i + 1], a, b))
             i += 1
