@@ -147,9 +147,9 @@ def _hold_lips(albedo: Float32, share: Float32, lips: Float32) -> Float32:
     pure = pure / np.maximum(np.linalg.norm(pure, axis=1, keepdims=True), 1e-3)
     along = (colour * pure).sum(1, keepdims=True)
     held = softly(along, _LIP_PALER, _LIP_PURER) * pure + softly(colour - along * pure, _LIP_HUE, _LIP_HUE)
-    held = (held + softly(brightness, _FREE, _LIP_BRIGHTER)).astype(np.float32)
-    share = share * np.clip(2 + 2 * brightness / _LIP_DARKER, 0, 1)
-    return (albedo * np.exp(share * (held - detail))).astype(np.float32)
+    held = held + softly(brightness, _FREE, _LIP_BRIGHTER)
+    light_enough = np.clip(2 + 2 * brightness / _LIP_DARKER, 0, 1)
+    return (albedo * np.exp(share * light_enough * (held - detail))).astype(np.float32)
 
 
 def _reddest(blended: Blend) -> tuple[float, float]:
