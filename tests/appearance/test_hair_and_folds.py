@@ -9,12 +9,10 @@ from cephalon.appearance import TextureOptions, make_texture
 from cephalon.appearance.folds import folded
 from cephalon.appearance.gather import _hold_hair
 from cephalon.appearance.surface import skin_surface
-from cephalon.appearance.texels import skin_texels
 from cephalon.appearance.view import posed_vertices
 from cephalon.appearance.whiskers import whiskers
 from cephalon.colour import linear_from_srgb, srgb_from_linear
 from cephalon.core import InputError
-from cephalon.export import fine_mesh
 from cephalon.photo import Photo
 
 from .stage import posterior, shoot
@@ -23,17 +21,6 @@ SIZE = 256
 OPTIONS = TextureOptions(size=SIZE)
 SMILE = dict.fromkeys(("mouthSmileLeft", "mouthSmileRight"), 0.8)
 LAUGH = {**SMILE, "mouthUpperUpLeft": 0.5, "mouthUpperUpRight": 0.5}
-
-
-@pytest.fixture(scope="module")
-def texels(model):
-    return skin_texels(model, SIZE)
-
-
-@pytest.fixture(scope="module")
-def places(model):
-    """Fine vertices (n, 3) mm of the mean head."""
-    return fine_mesh(model).operator @ model.mean
 
 
 def look(model, texels, shot, options=OPTIONS):

@@ -10,9 +10,7 @@ from cephalon.appearance import TextureOptions, make_texture
 from cephalon.appearance.blend import softly
 from cephalon.appearance.contours import CONTOURS
 from cephalon.appearance.surface import skin_surface
-from cephalon.appearance.texels import skin_texels
 from cephalon.colour import linear_from_srgb
-from cephalon.export import fine_mesh
 from cephalon.geometry import bilinear
 from cephalon.photo import Photo
 
@@ -20,17 +18,6 @@ from .stage import SKIN, albedo_at_vertices, posterior, shoot
 
 SIZE = 256
 OPTIONS = TextureOptions(size=SIZE)
-
-
-@pytest.fixture(scope="module")
-def texels(model):
-    return skin_texels(model, SIZE)
-
-
-@pytest.fixture(scope="module")
-def places(model):
-    """Fine vertices (n, 3) mm of the mean head."""
-    return fine_mesh(model).operator @ model.mean
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,7 @@ from cephalon.appearance.gather import _hold_hair, _hold_lips
 from cephalon.appearance.light import Light
 from cephalon.appearance.skin import SkinColour
 from cephalon.appearance.surface import skin_surface
-from cephalon.appearance.texels import skin_texels
 from cephalon.colour import linear_from_srgb
-from cephalon.export import fine_mesh
 from cephalon.photo import Photo
 
 from . import stage
@@ -26,17 +24,6 @@ OPTIONS = TextureOptions(size=SIZE)
 ROUGE = np.array([0.42, 0.07, 0.09])
 SMILE = {"jawOpen": 0.15, **dict.fromkeys(("mouthSmileLeft", "mouthSmileRight"), 0.7)}
 SET = CONTOURS["mediapipe478"]
-
-
-@pytest.fixture(scope="module")
-def texels(model):
-    return skin_texels(model, SIZE)
-
-
-@pytest.fixture(scope="module")
-def places(model):
-    """Fine vertices (n, 3) mm of the mean head."""
-    return fine_mesh(model).operator @ model.mean
 
 
 @pytest.fixture(autouse=True)

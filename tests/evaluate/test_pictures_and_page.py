@@ -112,7 +112,11 @@ def test_arrays_that_are_none(tmp_path):
     (tmp_path / "words.npz").write_text("no")
     np.savez(tmp_path / "text.npz", depth=np.array(["a", "b"]))
     np.savez(tmp_path / "objects.npz", depth=np.array([{}, 1], dtype=object))
-    for name, reason in (("words", "not a readable"), ("text", "no array of numbers"), ("objects", "missing: depth .* not read")):
+    for name, reason in (
+        ("words", "not a readable"),
+        ("text", "no array of numbers"),
+        ("objects", "missing: depth .* not read"),
+    ):
         with pytest.raises(InputError, match=reason):
             read_arrays(tmp_path / f"{name}.npz", ("depth",))
 
