@@ -40,7 +40,7 @@ AGEING = ("ear length", "ear breadth", "nose length", "subnasale-sellion length"
 ANCESTRIES = ("african", "asian", "caucasian")
 COMPONENTS = 30
 PUBLISHED = {
-    "sex": "about 13 % (Claes et al. 2014, PLoS Genet 10:e1004224: West African and European ancestry)",
+    "sex": "about 13 % (Claes et al. 2014, PLoS Genet 10:e1004224: West African and European ancestry; figure not checked in its text)",
     "ancestry, pure": "none found",
     "ancestry, mixed": "about 10 % (Claes et al. 2014)",
     "age, 25 to 70 years": "none found",
