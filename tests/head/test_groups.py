@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cephalon.geometry import face_areas
+from benchmarks.model_people import outer_face
 from cephalon.head.anatomy import anatomy_of
 from cephalon.head.measures import MEASURES
 
@@ -15,12 +15,7 @@ ANCESTRIES = ("african", "asian", "caucasian")
 @pytest.fixture(scope="module")
 def face(model) -> tuple[np.ndarray, np.ndarray]:
     """Vertices (m,) of the face's outer skin, and their shares (m,) of its area."""
-    hidden = np.max([model.regions[name] for name in ("mouth_cavity", "eye_sockets", "nostrils")], axis=0)
-    area = np.zeros(len(model.mean))
-    skin = model.faces[model.parts["skin"].faces]
-    np.add.at(area, skin.reshape(-1), np.repeat(face_areas(model.mean, skin) / 3, 3))
-    vertices = np.flatnonzero((model.regions["face"] > 0.5) & (hidden < 0.5))
-    return vertices, area[vertices] / area[vertices].sum()
+    return outer_face(model)
 
 
 def shapes(model, face, rng, people) -> np.ndarray:
@@ -57,7 +52,7 @@ def measured(model, name: str, **known) -> float:
 
 
 def test_sexes_differ_in_shape_and_overlap(model, face):
-    """About 13 % of the face's variance (Claes et al. 2014), and most people, not all, are told by their shape."""
+    """Some tenth of the face's variance, and most people, not all, are told by their shape."""
     rng = np.random.default_rng(21)
     found = shapes(model, face, rng, [{"age": 25, "sex": sex} for sex in ("male", "female") for _ in range(200)])
     assert 0.06 < between(found, 2) < 0.16
